@@ -1,0 +1,64 @@
+"""Will this agreement be kept? Who would break it, when, why, and what would make it hold?
+
+The whole library through its few top names: `load` a scenario, then ask (`assess`), or use the four
+operations and one modifier that every question is composed of (`solve`, `simulate`, `differentiate`,
+`bind`; `draw` and `modal` make the worlds they run in). Names are imported on first use, so that
+`import servanda` and `servanda --help` do not wait for JAX.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from servanda.errors import QuestionError, ScenarioError, ServandaError
+    from servanda.game.bind import bind
+    from servanda.game.differentiate import differentiate
+    from servanda.game.simulate import simulate
+    from servanda.game.solve import solve
+    from servanda.questions.assess import assess
+    from servanda.scenario.load import load
+    from servanda.scenario.worlds import draw, modal
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "QuestionError",
+    "ScenarioError",
+    "ServandaError",
+    "__version__",
+    "assess",
+    "bind",
+    "differentiate",
+    "draw",
+    "load",
+    "modal",
+    "simulate",
+    "solve",
+]
+
+_HOME = {
+    "ServandaError": "servanda.errors",
+    "ScenarioError": "servanda.errors",
+    "QuestionError": "servanda.errors",
+    "load": "servanda.scenario.load",
+    "draw": "servanda.scenario.worlds",
+    "modal": "servanda.scenario.worlds",
+    "assess": "servanda.questions.assess",
+    "solve": "servanda.game.solve",
+    "simulate": "servanda.game.simulate",
+    "differentiate": "servanda.game.differentiate",
+    "bind": "servanda.game.bind",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a top-level name from the module that defines it, on first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'servanda' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
