@@ -1,0 +1,312 @@
+"""The command line: `servanda assess`, `check` and `schema`.
+
+In comes what a person types; out go a result on standard output (or in a file), one line per mistake on
+standard error, and an exit code: 0 done, 1 only warnings (`check`), 2 a mistake to correct, 130
+interrupted. Everything heavy is imported inside the commands, so that `--help` answers at once.
+"""
+
+import difflib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+
+from servanda import __version__
+
+if TYPE_CHECKING:
+    from servanda.scenario.model import Scenario
+
+app = App(
+    name="servanda",
+    version=__version__,
+    help="Will this agreement be kept? Who would break it, when, why, and what would make it hold?",
+    help_epilogue="Start with: servanda assess scenarios/ukraine-2025 --deal kremlin_counter",
+)
+
+Case = Annotated[Path, Parameter(help="A scenario: its folder, or its YAML file.")]
+AsJson = Annotated[
+    bool,
+    Parameter(
+        name="--json",
+        negative="",
+        show_default=False,
+        help="Print JSON instead of text for people.",
+    ),
+]
+Out = Annotated[Path | None, Parameter(help="Write to this file (JSON if it ends in .json).")]
+
+
+@app.command
+def assess(
+    case: Case,
+    /,
+    *,
+    deal: Annotated[str | None, Parameter(help="The offer, by its name under `proposals`.")] = None,
+    party: Annotated[
+        str | None, Parameter(name="--for", help="From whose chair; by default every party's.")
+    ] = None,
+    worlds: Annotated[int, Parameter(help="How many draws of the uncertain numbers.")] = 64,
+    seed: Annotated[int, Parameter(help="Which draws: the same seed, the same result.")] = 0,
+    fine: Annotated[
+        bool,
+        Parameter(
+            negative="", show_default=False, help="A finer grid: slower, smaller grid error."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+    out: Out = None,
+) -> int:
+    """Is an offer worth signing, who signs it, will it be kept, who breaks it, and when."""
+    from servanda.errors import QuestionError
+
+    if worlds < 1:
+        raise QuestionError(f"--worlds {worlds}: at least one world is needed")
+    if seed < 0:
+        raise QuestionError(f"--seed {seed}: a seed is a whole number from 0 on")
+    _check_writable(out)
+    scenario = _load(case)
+    deal = _choose_deal(scenario, deal)
+    if party is not None:
+        _check_name("party", party, scenario.parties)
+
+    from servanda.questions.assess import assess as ask
+
+    with _progress(f"Assessing {deal}") as progress:
+        answer = ask(
+            scenario, deal, party=party, worlds=worlds, seed=seed, fine=fine, progress=progress
+        )
+    if as_json or (out is not None and out.suffix == ".json"):
+        _deliver(_text(answer.to_json()), out)
+    else:
+        from servanda.show.terminal import print_assessment
+
+        _print_rich(lambda console: print_assessment(answer, console), out)
+    return 0
+
+
+@app.command
+def check(case: Case, /, *, as_json: AsJson = False, out: Out = None) -> int:
+    """Is a scenario sound: every mistake with line and column, warnings, size and memory.
+
+    Exit code 0: sound; 1: warnings only; 2: mistakes that must be corrected first.
+    """
+    from servanda.errors import ScenarioError
+
+    _check_writable(out)
+    errors: Sequence[Any] = ()
+    warnings: Sequence[Any] = ()
+    report: Any = None
+    try:
+        scenario = _load(case)
+    except ScenarioError as error:
+        errors = error.findings
+        if not errors:  # nothing to point at: the file cannot be read at all
+            raise
+    else:
+        warnings = scenario.warnings
+        report = _size_report(scenario)
+
+    if as_json or (out is not None and out.suffix == ".json"):
+        findings = [{"severity": "error", **_plain(f)} for f in errors]
+        findings += [{"severity": "warning", **_plain(f)} for f in warnings]
+        answer = {"case": str(case), "sound": not errors, "findings": findings}
+        answer["size"] = _plain(report) if report is not None else None
+        _deliver(json.dumps(answer, indent=2, ensure_ascii=False, default=str), out)
+    else:
+        lines = [str(finding) for finding in errors]
+        lines += [f"{finding} (warning)" for finding in warnings]
+        lines.append(f"{case}: {_count(len(errors), 'error')}, {_count(len(warnings), 'warning')}")
+        if report is not None:
+            lines.append(str(report))
+        _deliver("\n".join(_printable(line) for line in lines), out)
+    return 2 if errors else 1 if warnings else 0
+
+
+@app.command
+def schema(*, out: Out = None) -> int:
+    """The JSON Schema of scenario files, for editors that complete and check while you type."""
+    from servanda.scenario.schema import json_schema
+
+    _check_writable(out)
+    _deliver(json.dumps(json_schema(), indent=2, ensure_ascii=False), out)
+    return 0
+
+
+def main(tokens: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; `tokens` defaults to what was typed."""
+    try:
+        code = app(
+            list(sys.argv[1:] if tokens is None else tokens),
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+        )
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except CycloptsError as error:
+        return _fail([" ".join(str(error).split()) + " See servanda --help."])
+    except KeyboardInterrupt:
+        return _fail(["interrupted"], code=130)
+    except BrokenPipeError:  # the reader of our output went away: `servanda ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail([f"{place}{error.strerror or error}"])
+    except Exception as error:
+        from servanda.errors import ServandaError
+
+        if not isinstance(error, ServandaError):
+            raise
+        return _fail(str(error).splitlines() or [type(error).__name__])
+
+
+def _fail(lines: Iterable[str], code: int = 2) -> int:
+    for line in lines:
+        print(_printable(line), file=sys.stderr)
+    return code
+
+
+def _load(case: Path) -> "Scenario":
+    from servanda.scenario.load import load
+
+    return load(case)
+
+
+def _choose_deal(scenario: "Scenario", deal: str | None) -> str:
+    """The named offer; without a name, the only one there is."""
+    from servanda.errors import QuestionError
+
+    if deal is not None:
+        _check_name("deal", deal, scenario.proposals)
+        return deal
+    if len(scenario.proposals) == 1:
+        return next(iter(scenario.proposals))
+    names = ", ".join(scenario.proposals) or "none: add one under `proposals`"
+    raise QuestionError(f"which deal? Name one with --deal. In this scenario: {names}")
+
+
+def _check_name(kind: str, name: str, known: Iterable[str]) -> None:
+    from servanda.errors import QuestionError
+
+    names = list(known)
+    if name in names:
+        return
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    way_out = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names) or 'none'}"
+    raise QuestionError(f"unknown {kind} '{name}'; {way_out}")
+
+
+def _size_report(scenario: "Scenario") -> Any:
+    """Size and memory of the solved game, before solving it."""
+    try:
+        from servanda.game.build import size_report
+    except ImportError:  # not written yet
+        return None
+    return size_report(scenario)
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    """A finding or a report as plain data for JSON."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return dict(value)
+
+
+def _text(answer: Any) -> str:
+    return answer if isinstance(answer, str) else json.dumps(answer, indent=2, ensure_ascii=False)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def _printable(line: str) -> str:
+    """The line without control characters: a scenario file must not steer the terminal."""
+    return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line)
+
+
+def _check_writable(out: Path | None) -> None:
+    """Say that a result has nowhere to go before computing it, not after."""
+    if out is None:
+        return
+    from servanda.errors import QuestionError
+
+    if not out.parent.is_dir():
+        raise QuestionError(f"--out {out}: there is no folder {out.parent}")
+    if out.is_dir():
+        raise QuestionError(f"--out {out} is a folder; name a file in it")
+
+
+def _deliver(text: str, out: Path | None) -> None:
+    """Print the text, or write it whole to a file."""
+    if out is None:
+        sys.stdout.write(text.rstrip("\n") + "\n")
+        return
+    from servanda.show.render import write_whole
+
+    write_whole(out, text.rstrip("\n") + "\n")
+    print(f"written to {out}", file=sys.stderr)
+
+
+def _print_rich(show: Callable[[Any], None], out: Path | None) -> None:
+    """Let `show` print on a Rich console: the terminal, or plain text for a file."""
+    from rich.console import Console
+
+    if out is None:
+        show(Console(highlight=False))
+        return
+    console = Console(width=100, highlight=False, no_color=True, record=True, file=_Nowhere())
+    show(console)
+    _deliver(console.export_text(styles=False), out)
+
+
+class _Nowhere:
+    """A text file that keeps nothing: Rich records what it prints."""
+
+    encoding = "utf-8"
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A progress bar on standard error, as a function of (done, total, what is being done).
+
+    Silent when standard error is not a terminal, so that logs and pipes stay clean.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
+        task = progress.add_task(what, total=None)
+
+        def advance(done: int, total: int, description: str = "") -> None:
+            progress.update(
+                task, completed=done, total=total, description=_printable(description or what)
+            )
+
+        yield advance
+
+
+if __name__ == "__main__":
+    sys.exit(main())
