@@ -1,0 +1,217 @@
+"""What is a value function worth between its grid points?
+
+In: value functions on a grid of stock levels, and arrival points in grid coordinates. Out: the
+value at every point, for every row (regime), channel and joint move. Four schemes, each
+differentiable in the values and in the points; `interpolate` picks the compiled kernel where it
+can be had and the pure JAX reference elsewhere.
+
+Index letters: P stacked value functions, G grid points, C channels, U tables of points, A joint
+moves, N source nodes, K stocks, R rows.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+Scheme = Literal["multilinear", "simplex", "quadratic", "limited"]
+
+SCHEMES: tuple[Scheme, ...] = ("multilinear", "simplex", "quadratic", "limited")
+
+Corner = tuple[Float[Array, "U A N"], Int[Array, "U A N"], list[Float[Array, "U A N"]]]
+"""A corner of the cell around each point: weight, flat grid index, offsets x - corner per stock."""
+
+
+def strides(levels: tuple[int, ...]) -> tuple[int, ...]:
+    """Step in the flat grid index for one level up each stock (C order: the last is 1)."""
+    return tuple(math.prod(levels[k + 1 :]) for k in range(len(levels)))
+
+
+def slopes(
+    values: Float[Array, "P G C"], levels: tuple[int, ...], stock: int
+) -> Float[Array, "P G C"]:
+    """Slope of each value function along one stock, per level.
+
+    Central differences inside, one-sided second-order at the two edges, so a quadratic is
+    differentiated exactly. Two levels: the plain difference. One level: zero.
+    """
+    count = levels[stock]
+    before = math.prod(levels[:stock])
+    after = math.prod(levels[stock + 1 :])
+    blocks, _, channels = values.shape
+    v = values.reshape(blocks, before, count, after, channels)
+    if count == 1:
+        return jnp.zeros_like(values)
+    if count == 2:
+        difference = v[:, :, 1:] - v[:, :, :1]
+        return jnp.concatenate([difference, difference], axis=2).reshape(values.shape)
+    first = -1.5 * v[:, :, :1] + 2.0 * v[:, :, 1:2] - 0.5 * v[:, :, 2:3]
+    inside = 0.5 * (v[:, :, 2:] - v[:, :, :-2])
+    last = 1.5 * v[:, :, -1:] - 2.0 * v[:, :, -2:-1] + 0.5 * v[:, :, -3:-2]
+    return jnp.concatenate([first, inside, last], axis=2).reshape(values.shape)
+
+
+def _cell(
+    points: Float[Array, "U A N K"], levels: tuple[int, ...]
+) -> tuple[Int[Array, "U A N"], list[Float[Array, "U A N"]], list[int]]:
+    """Flat index of the lower corner, fraction along each varying stock, and its stride."""
+    base = jnp.zeros(points.shape[:-1], jnp.int32)
+    fractions: list[Float[Array, "U A N"]] = []
+    steps: list[int] = []
+    for k, (count, step) in enumerate(zip(levels, strides(levels), strict=True)):
+        if count == 1:
+            continue
+        x = points[..., k]
+        cell = jnp.clip(jnp.floor(jax.lax.stop_gradient(x)), 0.0, count - 2.0)
+        fractions.append(x - cell)
+        base = base + cell.astype(jnp.int32) * step
+        steps.append(step)
+    return base, fractions, steps
+
+
+def _box(points: Float[Array, "U A N K"], levels: tuple[int, ...]) -> list[Corner]:
+    """The 2^K corners of the cell with their multilinear weights."""
+    base, fractions, steps = _cell(points, levels)
+    corners: list[Corner] = []
+    for upper in itertools.product((0, 1), repeat=len(steps)):
+        weight = jnp.ones(points.shape[:-1], points.dtype)
+        for up, fraction in zip(upper, fractions, strict=True):
+            weight = weight * (fraction if up else 1.0 - fraction)
+        index = base + sum(up * step for up, step in zip(upper, steps, strict=True))
+        offsets = [f - up for f, up in zip(fractions, upper, strict=True)]
+        corners.append((weight, index, offsets))
+    return corners
+
+
+def _simplex(points: Float[Array, "U A N K"], levels: tuple[int, ...]) -> list[Corner]:
+    """The K+1 corners of the Kuhn simplex around each point, and their barycentric weights.
+
+    Start at the lower corner and step up the stocks in decreasing order of their fractions
+    (H. W. Kuhn, 1960). The order comes from an insertion network: K is small, and selections
+    vectorise where a library sort does not.
+    """
+    base, fractions, steps = _cell(points, levels)
+    size = len(steps)
+    sorted_fractions = list(fractions)
+    order = [jnp.full(points.shape[:-1], k, jnp.int32) for k in range(size)]
+    for end in range(size - 1, 0, -1):
+        for i in range(end):
+            f, g = sorted_fractions[i], sorted_fractions[i + 1]
+            o, p = order[i], order[i + 1]
+            swap = f < g
+            sorted_fractions[i] = jnp.where(swap, g, f)
+            sorted_fractions[i + 1] = jnp.where(swap, f, g)
+            order[i] = jnp.where(swap, p, o)
+            order[i + 1] = jnp.where(swap, o, p)
+    if size == 0:
+        return [(jnp.ones(points.shape[:-1], points.dtype), base, [])]
+    step_of = jnp.asarray(steps, jnp.int32)
+    corners: list[Corner] = [(1.0 - sorted_fractions[0], base, list(fractions))]
+    index, offsets = base, list(fractions)
+    for j in range(size):
+        index = index + step_of[order[j]]
+        offsets = [offset - (order[j] == k) for k, offset in enumerate(offsets)]
+        below = sorted_fractions[j + 1] if j + 1 < size else 0.0
+        corners.append((sorted_fractions[j] - below, index, offsets))
+    return corners
+
+
+def interpolate_reference(
+    values: Float[Array, "P G C"],
+    points: Float[Array, "U A N K"],
+    table: Int[Array, "R"],
+    pattern: Int[Array, "R A"],
+    levels: tuple[int, ...],
+    scheme: Scheme,
+) -> Float[Array, "R C A N"]:
+    """Interpolate in pure JAX: the meaning of `interpolate`, and its form on a GPU.
+
+    Arguments, shapes and schemes are those of `interpolate`.
+    """
+    _check(values, points, table, pattern, levels, scheme)
+    blocks, grid, channels = values.shape
+    flat = values.reshape(blocks * grid, channels)
+    block = pattern[:, :, None].astype(jnp.int32) * grid
+    corners = _box(points, levels) if scheme == "multilinear" else _simplex(points, levels)
+    varying = [k for k, count in enumerate(levels) if count > 1]
+    gradients = (
+        [slopes(values, levels, k).reshape(blocks * grid, channels) for k in varying]
+        if scheme in ("quadratic", "limited")
+        else []
+    )
+
+    def rows(source: Float[Array, "PG C"], where: Int[Array, "R A N"]) -> Float[Array, "R A N C"]:
+        return source.at[where].get(mode="promise_in_bounds")
+
+    total: Float[Array, "R A N C"] | float = 0.0
+    low = high = None
+    for weight, index, offsets in corners:
+        where = block + index[table]
+        height = rows(flat, where)
+        if scheme == "limited":
+            low = height if low is None else jnp.minimum(low, height)
+            high = height if high is None else jnp.maximum(high, height)
+        for gradient, offset in zip(gradients, offsets, strict=False):  # none: no gradient terms
+            height = height + 0.5 * offset[table][..., None] * rows(gradient, where)
+        total = total + weight[table][..., None] * height
+    if low is not None and high is not None:
+        total = jnp.clip(total, low, high)
+    return jnp.transpose(jnp.asarray(total), (0, 3, 1, 2))
+
+
+def interpolate(
+    values: Float[Array, "P G C"],
+    points: Float[Array, "U A N K"],
+    table: Int[Array, "R"],
+    pattern: Int[Array, "R A"],
+    levels: tuple[int, ...],
+    scheme: Scheme,
+) -> Float[Array, "R C A N"]:
+    """Value at every arrival point: row r, joint move a and node n read value function
+    `pattern[r, a]` at the point `points[table[r], a, n]`.
+
+    Args:
+        values: P value functions on the grid, C order (the last stock runs fastest).
+        points: arrival points in grid coordinates, 0 .. levels[k] - 1, already clipped.
+        table: which table of points each row reads.
+        pattern: which value function each row and joint move reads.
+        levels: number of levels of each stock; a stock with one level is constant.
+        scheme: `multilinear` (2^K corners), `simplex` (Kuhn simplex, K + 1 corners; second
+            order), `quadratic` (the same corners with half-gradients,
+            sum_c w_c [V_c + (x - x_c).grad V_c / 2]: exact for quadratics, third order,
+            overshoots at cliffs), `limited` (`quadratic` kept within the corner values).
+
+    Returns:
+        The values [R, C, A, N]. Differentiable in `values` and `points` by reverse mode.
+
+    Raises:
+        ValueError: shapes that do not belong together, or an unknown scheme.
+    """
+    return interpolate_reference(values, points, table, pattern, levels, scheme)
+
+
+def _check(
+    values: Float[Array, "P G C"],
+    points: Float[Array, "U A N K"],
+    table: Int[Array, "R"],
+    pattern: Int[Array, "R A"],
+    levels: tuple[int, ...],
+    scheme: Scheme,
+) -> None:
+    """Refuse shapes that do not belong together, before a compiler words it worse."""
+    if scheme not in SCHEMES:
+        raise ValueError(f"unknown interpolation scheme {scheme!r}; choose one of {SCHEMES}")
+    if values.ndim != 3 or values.shape[1] != math.prod(levels):
+        raise ValueError(f"values {values.shape} do not lie on a grid of levels {levels}")
+    if points.ndim != 4 or points.shape[3] != len(levels):
+        raise ValueError(f"points {points.shape} need one coordinate per stock of {levels}")
+    if table.ndim != 1 or pattern.shape != (table.shape[0], points.shape[1]):
+        raise ValueError(
+            f"table {table.shape} and pattern {pattern.shape} need one row each per regime and "
+            f"one column per joint move of {points.shape[1]}"
+        )
