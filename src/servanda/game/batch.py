@@ -1,0 +1,181 @@
+"""One traced function over many worlds: chunks that fit, both cores, a bar when it takes long.
+
+In: a game, a method, worlds, and the regimes whose course is wanted. Out: NumPy arrays with a
+leading world axis. Everything a question needs of a world (values at the start, courses) is read
+off inside the one traced function, so that no world's grid values outlive it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from servanda.game.backward import Method, backward, sign
+from servanda.game.build import Game, build
+from servanda.game.distribution import exact_course
+from servanda.game.paths import Course, simulate_paths, value_at_start
+from servanda.game.regimes import Variant
+from servanda.game.tables import Parameters, evaluate_group, grid_views, parameters
+from servanda.game.grid import make_grid
+from servanda.scenario.model import Scenario
+from servanda.scenario.worlds import Worlds, modal
+
+Progress = Callable[[int, int], None]
+"""Called with (worlds done, worlds in all) from time to time."""
+
+CHUNK = 4
+
+
+@dataclass(frozen=True)
+class Follow:
+    """A course that is wanted: where it starts, whether it follows the deal, what it gathers."""
+
+    regime: int
+    stay: bool = True
+    exits: bool = False
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to compute in every world."""
+
+    game: Game
+    method: Method
+    stakes: tuple[float, ...]
+    names: tuple[str, ...]  # of the assumptions, in the order of `Worlds.values`
+    follow: tuple[Follow, ...] = ()
+    paths: int = 64
+    seed: int = 0
+
+    def uniforms(self) -> Float[np.ndarray, "period draw n"]:
+        """Common random numbers, stratified over paths in every period (Latin hypercube)."""
+        rng = np.random.default_rng([self.seed, 20250311])
+        shape = (self.game.scenario.horizon, 4, self.paths)
+        order = rng.permuted(np.broadcast_to(np.arange(self.paths), shape), axis=-1)
+        return (order + rng.random(shape)) / self.paths
+
+    def world(self, theta: Array, uniforms: Array) -> dict[str, Any]:
+        """Everything wanted of one world; traced by JAX."""
+        game, method = self.game, self.method
+        p = parameters(game, theta, self.names, jnp.asarray(self.stakes))
+        solved = backward(game, method, p, keep=bool(self.follow))
+        start = value_at_start(game, method, p, solved.values[0])
+        value, accepted = sign(game, p, start)
+        out: dict[str, Any] = {
+            "play": start,
+            "value": value,
+            "accept": accepted,
+            "alone": _alone(game, p, start),
+            "tail": solved.tail,
+            "failures": solved.failures,
+        }
+        for k, f in enumerate(self.follow):
+            if game.stocks:
+                course = simulate_paths(game, method, p, solved.values, f.regime, uniforms,
+                                        f.stay, f.exits)  # fmt: skip
+            else:
+                course = exact_course(game, method, p, solved.values, f.regime, f.stay)
+            out[f"course{k}"] = course
+        return out
+
+
+def _alone(game: Game, p: Parameters, w: Array) -> list[Array]:
+    """For every signing stage, each signatory's acceptance given that all others sign."""
+    out = []
+    for stage in game.signings:
+        i = jnp.array(stage.parties)
+        gain = w[stage.yes][i] - w[jnp.array(stage.no), i]
+        out.append(jax.nn.sigmoid(p.precision[i] * gain))
+    return out
+
+
+_COMPILED: dict[int, tuple[Program, Any]] = {}
+
+
+def compiled(program: Program) -> Any:
+    """The jitted function of a program over a chunk of worlds [chunk, assumption]."""
+    key = id(program)
+    if key not in _COMPILED or _COMPILED[key][0] is not program:
+        if len(_COMPILED) > 32:
+            _COMPILED.clear()
+
+        def many(thetas: Array, uniforms: Array) -> Any:
+            return jax.lax.map(lambda theta: program.world(theta, uniforms), thetas)
+
+        _COMPILED[key] = (program, jax.jit(many))
+    return _COMPILED[key][1]
+
+
+def run(program: Program, worlds: Worlds, progress: Progress | None = None) -> dict[str, Any]:
+    """Run a program in every world; arrays come back with a leading world axis."""
+    values = np.asarray(worlds.values, float)
+    count = len(values)
+    size = min(CHUNK, count)
+    function = compiled(program)
+    uniforms = jnp.asarray(program.uniforms()) if program.follow else jnp.zeros((0, 4, 0))
+    starts = list(range(0, count, size))
+
+    def one(at: int) -> Any:
+        chunk = values[at : at + size]
+        short = size - len(chunk)
+        padded = np.concatenate([chunk, np.repeat(chunk[-1:], short, axis=0)])
+        out = jax.device_get(function(jnp.asarray(padded), uniforms))
+        return jax.tree.map(lambda x: x[: size - short], out)
+
+    parts: list[Any] = [None] * len(starts)
+    parts[0] = one(starts[0])  # compiles once before threads share it
+    done = min(size, count)
+    if progress:
+        progress(done, count)
+    if len(starts) > 1:
+        workers = min(os.cpu_count() or 1, len(starts) - 1)
+        with ThreadPoolExecutor(workers) as pool:
+            jobs = {k: pool.submit(one, starts[k]) for k in range(1, len(starts))}
+            for k, job in jobs.items():
+                parts[k] = job.result()
+                done = min(count, done + size)
+                if progress:
+                    progress(done, count)
+    return jax.tree.map(lambda *x: np.concatenate(x), *parts)
+
+
+def stakes(scenario: Scenario) -> tuple[float, ...]:
+    """The spread of each party's one-period flow without any deal, at the modal assumptions.
+
+    Over the corners of the stocks, all phases and all feasible moves; in utility per period.
+    """
+    game = build(scenario, [Variant(None)])
+    world = modal(scenario)
+    grid = make_grid(scenario, (2,) * len(scenario.stocks))
+    zeros = jnp.zeros(len(game.parties))
+    p = parameters(game, jnp.asarray(world.values[0]), world.names, zeros)
+    low = np.full(len(game.parties), np.inf)
+    high = -low
+    for group in game.groups:
+        tables = evaluate_group(game, group, grid_views(group), p, jnp.asarray(grid.points()),
+                                jnp.zeros(()), False)  # fmt: skip
+        feasible = np.ones(tables.flow.shape[:1] + tables.flow.shape[2:], bool)
+        for opened in tables.open.values():
+            feasible &= np.asarray(opened)
+        flow = np.where(feasible[:, None], np.asarray(tables.flow), np.nan)
+        low = np.fmin(low, np.nanmin(flow, axis=(0, 2, 3)))
+        high = np.fmax(high, np.nanmax(flow, axis=(0, 2, 3)))
+    return tuple(float(x) for x in np.nan_to_num(high - low))
+
+
+def course_of(out: dict[str, Any], k: int) -> Course:
+    """The k-th course of a program's result, with a leading world axis."""
+    found: Course = out[f"course{k}"]
+    return found
+
+
+__all__ = ["Follow", "Program", "course_of", "partial", "run", "stakes"]

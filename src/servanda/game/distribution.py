@@ -1,0 +1,109 @@
+"""The exact course of a finite game: the distribution over positions, carried forward.
+
+In: a solved world of a game without stocks, and a regime to start from. Out: the same `Course` as
+sampled paths give, without sampling. Only games without stocks can be done so: a distribution
+carried on a grid of stocks would be a random walk of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from servanda.game.build import Game
+from servanda.game.paths import (
+    KINDS,
+    Course,
+    _at,
+    _first_phase,
+    _rows,
+    _sorted_rows,
+    breakers,
+    regime_kinds,
+)
+from servanda.game.backward import Method, channel_party, sign
+from servanda.game.tables import Parameters
+
+
+def exact_course(game: Game, method: Method, p: Parameters, values: Array, start: int,
+                 stay: bool = True) -> Course:  # fmt: skip
+    """The course from a regime in the starting phases; see `Course`. Needs a game without stocks.
+
+    With `stay`, a deal that has ended does not come back: who left is counted and play stops.
+    """
+    assert not game.stocks
+    kinds, names = jnp.asarray(regime_kinds(game)), jnp.asarray(breakers(game)) * 1.0
+    table = jnp.asarray(_rows(game))
+    owner = channel_party(game, method.by_interest)
+    regimes = jnp.repeat(jnp.arange(game.regimes), game.phases)
+    phases = jnp.tile(jnp.arange(game.phases), game.regimes)
+    n = game.regimes * game.phases
+    decisions = game.scenario.decisions
+    width = max([len(d.options) for d in decisions] or [1])
+    in_force = KINDS.index("in_force")
+    inside = kinds[regimes] == in_force
+
+    def signs(regime: int) -> bool:
+        return not stay or game.graph.regimes[regime].kind == "in_force"
+
+    def signing(mass: Array, w: Array) -> Array:
+        _, accepted = sign(game, p, w)
+        before = mass.reshape(game.regimes, game.phases)
+        asked = [z for z in zip(game.signings, accepted, strict=True) if signs(z[0].regime)]
+        moved = before
+        for stage, _ in asked:
+            moved = moved.at[stage.regime].set(0.0)
+        for stage, accept in asked:
+            here = before[stage.regime]
+            chain = jnp.ones(game.phases)
+            for no, q in zip(stage.no, accept, strict=True):
+                moved = moved.at[no].add(here * chain * (1.0 - q))
+                chain = chain * q
+            moved = moved.at[stage.yes].add(here * chain)
+        return moved.reshape(n)
+
+    def tally(mass: Array) -> tuple[Array, Array]:
+        by_kind = jax.nn.one_hot(kinds[regimes], len(KINDS), axis=0) @ mass
+        return by_kind, mass @ names[regimes]
+
+    def period(mass: Array, item: Any) -> tuple[Array, Any]:
+        w, w_next, t, live = item
+        mass = signing(mass, w)
+        regime, broken = tally(mass)
+        moving = jnp.where(inside, mass, 0.0) if stay else mass
+        total = jnp.maximum(jnp.sum(moving), 1e-300)
+        after = mass - moving
+        v, _ = sign(game, p, w_next)
+        flow = jnp.zeros(len(owner))
+        moves = jnp.zeros((len(decisions), width))
+        for k, group in enumerate(game.groups):
+            row = table[k][regimes, phases]
+            z = _at(game, group, method, p, v, live[k], jnp.maximum(row, 0),
+                    jnp.zeros((0, n)), t, False)  # fmt: skip
+            own = jnp.where(row >= 0, moving, 0.0)
+            flow = flow + jnp.einsum("can,an,n->c", z.flow, z.probability, own) / total
+            joint = own * z.probability[None] * z.event  # [event, a, n]
+            played = jnp.sum(z.probability * own, axis=-1) / total
+            for j in range(len(decisions)):
+                moves = moves.at[j, jnp.asarray(group.joint[:, j])].add(played)
+            if z.branch is None:
+                after = after.at[z.successor * game.phases + z.target[0]].add(joint)
+            else:
+                for b in range(z.branch.shape[0]):
+                    to = z.successor * game.phases + z.target[b]
+                    after = after.at[to].add(joint * z.branch[b])
+        return after, (regime, broken, flow, moves)
+
+    mass = jnp.zeros(n).at[start * game.phases + _first_phase(game)].set(1.0)
+    horizon = game.scenario.horizon
+    items = (values[:-1], values[1:], jnp.arange(horizon) * 1.0,
+             [jnp.asarray(_sorted_rows(g.live[:horizon])) for g in game.groups])  # fmt: skip
+    mass, (regime, broken, flow, moves) = jax.lax.scan(period, mass, items)
+    regime_end, broken_end = tally(signing(mass, values[-1]))
+    return Course(
+        jnp.concatenate([regime, regime_end[None]]), jnp.concatenate([broken, broken_end[None]]),
+        flow, jnp.zeros((horizon + 1, 0)), moves, jnp.zeros(len(owner)),
+    )  # fmt: skip

@@ -1,0 +1,52 @@
+"""Grids of stock levels.
+
+In: a scenario and the number of levels of every stock. Out: the grid's points, and the map from
+stocks to grid coordinates in which neighbouring levels are 1 apart.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from servanda.scenario.model import Scenario
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Equally spaced levels on every stock's range; one level means the stock is held constant."""
+
+    levels: tuple[int, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    @property
+    def size(self) -> int:
+        """The number of grid points."""
+        return math.prod(self.levels)
+
+    def points(self) -> Float[np.ndarray, "stock g"]:
+        """Stocks at every grid point, the last stock moving fastest."""
+        axes = [
+            np.linspace(a, b, n) if n > 1 else np.array([(a + b) / 2])
+            for n, a, b in zip(self.levels, self.low, self.high, strict=True)
+        ]
+        if not axes:
+            return np.zeros((0, 1))
+        return np.array(list(itertools.product(*axes))).T
+
+    def coordinates(self, x: Float[Array, "... stock"]) -> Float[Array, "... stock"]:
+        """Grid coordinates, 0 to levels - 1 along each stock, of stocks inside the range."""
+        low, high = jnp.array(self.low), jnp.array(self.high)
+        return (x - low) / (high - low) * (jnp.array(self.levels) - 1.0)
+
+
+def make_grid(scenario: Scenario, levels: tuple[int, ...]) -> Grid:
+    """The grid with the given number of levels per stock, on the stocks' ranges."""
+    stocks = scenario.stocks.values()
+    return Grid(tuple(levels), tuple(s.low for s in stocks), tuple(s.high for s in stocks))

@@ -1,0 +1,319 @@
+"""What happens after the signature, on exact states.
+
+In: a solved world and a regime to start from. Out: over time, the probability of each regime, who
+breaks the deal, flows, stocks and moves. With stocks, paths are drawn with common random numbers
+and never touch the grid: at every step the choice probabilities are computed afresh from the
+interpolated values at the exact next states. A path that follows the deal while it is in force
+carries the probability that it still is (no coin is tossed), so survival has little noise. Without
+stocks the distribution over positions is carried forward exactly.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from servanda.game.build import Game, Group
+from servanda.game.choice import joint_probability, play, stages
+from servanda.game.interpolate import interpolate
+from servanda.game.backward import (
+    Method,
+    accept_probability,
+    channel_party,
+    expected,
+    notice_probability,
+    sign,
+)
+from servanda.game.tables import Parameters, evaluate_group, path_views
+
+KINDS = ("never", "unsigned", "in_force", "broken", "expired")
+
+
+class Course(NamedTuple):
+    """What happens, by period 0..T (regimes, at the start of each) or 0..T-1 (flows and moves).
+
+    `regime` are probabilities of each of `KINDS`; `broken` the probability that the deal has been
+    broken by each obligation; flows, stocks and moves are means. When following the deal
+    (`stay`), flows, stocks and moves are given that it is in force.
+    """
+
+    regime: Float[Array, "period kind"]
+    broken: Float[Array, "period obligation"]
+    flow: Float[Array, "period channel"]
+    stock: Float[Array, "period stock"]
+    moves: Float[Array, "period decision option"]
+    after_break: Float[Array, " channel"]  # value from the start, summed over paths that break
+
+
+class _Paths(NamedTuple):
+    regime: Array  # [n]
+    phase: Array  # [n]
+    x: Array  # [stock, n]
+    weight: Array  # [n] probability of still following the deal (1 without `stay`)
+    score: Array  # [n] log-likelihood of the draws, for derivatives; its value is never used
+    left: Array  # [kind, n] probability of having left into each kind
+    broken: Array  # [obligation, n]
+    gathered: Array  # [channel, n] discounted flows so far
+    after_break: Array  # [channel, n]
+
+
+def regime_kinds(game: Game) -> np.ndarray:
+    """[regime] index into `KINDS`."""
+    return np.array([KINDS.index(r.kind) for r in game.graph.regimes], np.int32)
+
+
+def breakers(game: Game) -> np.ndarray:
+    """[regime, obligation] bool: broken by that obligation."""
+    names = list(game.scenario.obligations)
+    return np.array(
+        [[r.kind == "broken" and r.breach == o for o in names] for r in game.graph.regimes], bool
+    ).reshape(game.regimes, len(names))
+
+
+class _Position(NamedTuple):
+    """One group's moves at the paths' exact states."""
+
+    probability: Array  # [a, n]
+    flow: Array  # [channel, a, n]
+    arrival: Array  # [draw, a, n, stock]
+    draw: Array  # [draw]
+    branch: Array | None  # [branch, a, n]
+    event: Array  # [event, a, n] probability of each event given the move
+    successor: Array  # [event, a, n] regime
+    target: Array  # [branch, n] phase
+    broken_value: Array  # [channel, a, n] expected value of what follows, if the deal breaks here
+
+
+def _at(game: Game, group: Group, method: Method, p: Parameters, v: Array, live: Array,
+        row: Array, x: Array, period: Array, exits: bool) -> _Position:  # fmt: skip
+    """Choice probabilities and consequences for paths at rows [n] of a group, stocks [stock, n]."""
+    n = row.shape[0]
+    setting = jnp.asarray(group.setting)[row]
+    views = path_views(group, setting)
+    tables = evaluate_group(game, group, views, p, x, period, method.by_interest)
+    arrival = tables.arrival  # [draw, a, n, stock]
+    draws, a, _, k = arrival.shape
+    points = method.grid.coordinates(jnp.moveaxis(arrival, 2, 0)).reshape(n, draws * a, 1, k)
+    notice = notice_probability(group, p)
+    at = jnp.searchsorted(live, row).astype(jnp.int32)
+    branch = None if tables.branch is None else jnp.moveaxis(tables.branch, -1, 0)[..., None]
+    everyone = jnp.arange(n, dtype=jnp.int32)
+
+    def ahead(notice: Array) -> Array:
+        out = expected(group, method, v, notice, live, at, points, everyone, tables.draw, branch)
+        return jnp.moveaxis(out[..., 0], 0, -1)  # [channel, a, n]
+
+    discount = p.patience[channel_party(game, method.by_interest)][:, None, None]
+    q = tables.flow + discount * ahead(notice)
+    allowed = jnp.moveaxis(jnp.asarray(group.allowed)[row], 0, -1)
+    plan = stages(game, group)
+    _, policy, _ = play(q, group, plan, p.precision, allowed, tables.open)
+    probability = jnp.broadcast_to(joint_probability(plan, policy, group.moves), (a, n))
+    pattern = jnp.asarray(group.pattern)[row]  # [n, a]
+    event = jnp.moveaxis(notice[row[:, None], pattern], (0, 1), (2, 1))
+    successor = jnp.asarray(group.successor)
+    broken_value = jnp.zeros(())
+    if exits:
+        breaks = jnp.asarray(regime_kinds(game) == KINDS.index("broken"))
+        broken_value = ahead(notice * breaks[successor])
+    return _Position(
+        probability, tables.flow, arrival, tables.draw, tables.branch, event,
+        jnp.moveaxis(successor[row[:, None], pattern], (0, 1), (2, 1)),
+        jnp.asarray(group.next_phase)[row].T, broken_value,
+    )  # fmt: skip
+
+
+def _rows(game: Game) -> np.ndarray:
+    """[group, regime, phase] the row of a position in a group, or -1."""
+    out = np.full((len(game.groups), game.regimes, game.phases), -1, np.int32)
+    for k, group in enumerate(game.groups):
+        out[k, group.rows[:, 0], group.rows[:, 1]] = np.arange(len(group.rows))
+    return out
+
+
+def simulate_paths(game: Game, method: Method, p: Parameters, values: Array, start: int,
+                   uniforms: Float[Array, "period 4 n"], stay: bool = True,
+                   exits: bool = False) -> Course:  # fmt: skip
+    """Follow `n` paths from a regime (see `Course`); traced by JAX.
+
+    `values` are the W of `solve.backward` with `keep`. With `stay` the paths follow the deal as
+    long as it is in force; without, they go wherever the game goes. `exits` also gathers what
+    parties get on paths on which the deal breaks.
+    """
+    n = uniforms.shape[-1]
+    kinds, names = jnp.asarray(regime_kinds(game)), breakers(game)
+    table = jnp.asarray(_rows(game))
+    owner = channel_party(game, method.by_interest)
+    in_force = KINDS.index("in_force")
+    width = max([len(d.options) for d in game.scenario.decisions] or [1])
+    begin = _first_phase(game)
+
+    def signing(s: _Paths, w: Array, u: Array) -> _Paths:
+        coords = method.grid.coordinates(s.x.T)
+        asked = s.regime  # a party that refuses is not asked twice in a period
+        for stage in game.signings:
+            if stay and game.graph.regimes[stage.regime].kind != "in_force":
+                continue
+            here = asked == stage.regime
+            look = functools.partial(_value_at, method, w, coords, s.phase)
+            ahead = look(stage.yes)
+            path = [look(m) for m in stage.no]
+            chain = jnp.ones(n)
+            refused = jnp.zeros((len(stage.no), n))
+            accept = []
+            for i, no in zip(reversed(stage.parties), reversed(path), strict=True):
+                q = accept_probability(p, i, ahead, no)
+                ahead = q[:, None] * ahead + (1 - q[:, None]) * no
+                accept.insert(0, q)
+            for j, q in enumerate(accept):
+                refused = refused.at[j].set(chain * (1 - q))
+                chain = chain * q
+            if stay:
+                left = s.left
+                for j, m in enumerate(stage.no):
+                    leaves = jnp.where(here, s.weight * refused[j], 0.0)
+                    left = left.at[kinds[m]].add(leaves)
+                s = s._replace(left=left, weight=jnp.where(here, s.weight * chain, s.weight),
+                               regime=jnp.where(here, stage.yes, s.regime))  # fmt: skip
+            else:
+                share = jnp.concatenate([chain[None], refused])
+                pick = _draw(share, u)
+                goal = jnp.array([stage.yes, *stage.no])[pick]
+                likely = jnp.log(jnp.take_along_axis(share, pick[None], 0)[0])
+                s = s._replace(regime=jnp.where(here, goal, s.regime),
+                               score=s.score + jnp.where(here, likely, 0.0))  # fmt: skip
+        return s
+
+    def period(s: _Paths, item: Any) -> tuple[_Paths, Any]:
+        w, w_next, t, live, u = item
+        s = signing(s, w, u[3])
+        alive = _box(s.score) * s.weight
+        regime = jnp.stack([jnp.mean(_box(s.score) * s.left[k]) for k in range(len(KINDS))])
+        here = jax.nn.one_hot(kinds[s.regime], len(KINDS), axis=0)
+        regime = regime + jnp.mean(here * alive, axis=1)
+        broken = jnp.mean(_box(s.score) * s.broken, axis=1)
+        if not stay:
+            broken = broken + jnp.mean(jnp.asarray(names)[s.regime].T * alive, axis=1)
+        total = jnp.sum(alive)
+        stock = s.x @ alive / total
+        v, _ = sign(game, p, w_next)
+        new = s
+        flow_now = jnp.zeros((len(owner), n))
+        moves = jnp.zeros((len(game.scenario.decisions), width))
+        for k, group in enumerate(game.groups):
+            row = table[k][s.regime, s.phase]
+            member = row >= 0
+            z = _at(game, group, method, p, v, live[k], jnp.maximum(row, 0), s.x, t, exits)
+            stays = kinds[z.successor] == in_force if stay else jnp.ones(z.successor.shape, bool)
+            chance = z.probability[None] * z.event  # [event, a, n]
+            keep = jnp.sum(jnp.where(stays, chance, 0.0), axis=(0, 1))
+            going = jnp.where(stays, chance, 0.0) / jnp.where(keep > 0, keep, 1.0)
+            pick = _draw(going.reshape(-1, n), u[0])
+            e, a = pick // group.moves, pick % group.moves
+            point = jnp.arange(n)
+            score = jnp.log(jnp.where(keep > 0, going[e, a, point], 1.0))
+            phase = s.phase
+            if z.branch is not None:
+                b = _draw(z.branch[:, a, point], u[1])
+                phase = z.target[b, point]
+                score = score + jnp.log(jnp.maximum(z.branch[b, a, point], 1e-300))
+            d = _draw(jnp.broadcast_to(z.draw[:, None], (z.draw.shape[0], n)), u[2])
+            x = z.arrival[d, a, point].T
+            flow = jnp.sum(z.probability[None] * z.flow, axis=1)
+            left, gone = s.left, s.broken
+            after = s.after_break
+            if stay:
+                out = jnp.where(stays, 0.0, chance) * s.weight
+                for kind in range(len(KINDS)):
+                    left = left.at[kind].add(jnp.sum(out * (kinds[z.successor] == kind), (0, 1)))
+                gone = gone + jnp.einsum("ean,eano->on", out, names_of(names, z.successor))
+            if exits:
+                breaks = jnp.sum(z.event * (kinds[z.successor] == KINDS.index("broken")), axis=0)
+                share = z.probability * breaks
+                scale = p.patience[owner][:, None] ** t
+                soon = jnp.sum(share[None] * z.flow, 1)
+                later = p.patience[owner][:, None] * jnp.sum(z.probability * z.broken_value, 1)
+                after = after + s.weight * (s.gathered * jnp.sum(share, 0) + scale * (soon + later))
+            gathered = s.gathered + p.patience[owner][:, None] ** t * z.flow[:, a, point]
+            each = _Paths(z.successor[e, a, point], phase, x, s.weight * keep if stay else s.weight,
+                          s.score + score, left, gone, gathered, after)  # fmt: skip
+            new = jax.tree.map(functools.partial(jnp.where, member), each, new)
+            flow_now = jnp.where(member, flow, flow_now)
+            played = jnp.where(member, z.probability, 0.0) @ alive / total
+            for j in range(len(game.scenario.decisions)):
+                moves = moves.at[j, jnp.asarray(group.joint[:, j])].add(played)
+        flow_mean = flow_now @ alive / total
+        return new, (regime, broken, flow_mean, stock, moves)
+
+    zero = jnp.zeros(n)
+    s = _Paths(
+        jnp.full(n, start), jnp.full(n, begin), jnp.repeat(p.start[:, None], n, axis=1),
+        zero + 1.0, zero, jnp.zeros((len(KINDS), n)), jnp.zeros((names.shape[1], n)),
+        jnp.zeros((len(owner), n)), jnp.zeros((len(owner), n)),
+    )  # fmt: skip
+    horizon = game.scenario.horizon
+    items = (values[:-1], values[1:], jnp.arange(horizon) * 1.0,
+             [jnp.asarray(_sorted_rows(g.live[:horizon])) for g in game.groups], uniforms)  # fmt: skip
+    s, (regime, broken, flow, stock, moves) = jax.lax.scan(jax.checkpoint(period), s, items)
+    s = signing(s, values[-1], jnp.full(n, 0.5))
+    alive = _box(s.score) * s.weight
+    here = jax.nn.one_hot(kinds[s.regime], len(KINDS), axis=0)
+    last = jnp.mean(here * alive + _box(s.score) * s.left, axis=1)
+    gone = jnp.mean(_box(s.score) * s.broken, axis=1)
+    if not stay:
+        gone = gone + jnp.mean(jnp.asarray(names)[s.regime].T * alive, axis=1)
+    return Course(
+        jnp.concatenate([regime, last[None]]), jnp.concatenate([broken, gone[None]]), flow,
+        jnp.concatenate([stock, (s.x @ alive / jnp.sum(alive))[None]]), moves,
+        jnp.mean(_box(s.score) * s.after_break, axis=1),
+    )  # fmt: skip
+
+
+def names_of(names: np.ndarray, successor: Array) -> Array:
+    """[event, a, n, obligation]: which obligation a successor regime was broken by."""
+    return jnp.asarray(names)[successor] * 1.0
+
+
+def _sorted_rows(live: np.ndarray) -> np.ndarray:
+    return np.sort(live, axis=1)
+
+
+def _box(score: Array) -> Array:
+    """1, whose derivative is that of the log-likelihood (Foerster et al. 2018, DiCE)."""
+    return jnp.exp(score - jax.lax.stop_gradient(score))
+
+
+def _draw(probability: Float[Array, "choice n"], u: Float[Array, " n"]) -> Array:
+    """The choice at quantile u of every path's distribution."""
+    total = jnp.cumsum(jax.lax.stop_gradient(probability), axis=0)
+    pick = jnp.sum(total <= u * total[-1], axis=0)
+    return jnp.minimum(pick, probability.shape[0] - 1)
+
+
+def _first_phase(game: Game) -> int:
+    start = tuple(p.start for p in game.scenario.phases.values())
+    return game.phase_values.index(start)
+
+
+def _value_at(method: Method, w: Array, coords: Array, phase: Array, regime: int) -> Array:
+    """W of a regime at paths' states: [n, channel]."""
+    n = phase.shape[0]
+    points = coords.reshape(n, 1, 1, -1)
+    everyone = jnp.arange(n, dtype=jnp.int32)
+    which = phase[:, None].astype(jnp.int32)
+    out = interpolate(w[regime], points, everyone, which, method.grid.levels, method.scheme)
+    return out[:, :, 0, 0]
+
+
+def value_at_start(game: Game, method: Method, p: Parameters, w: Array) -> Array:
+    """W at the actual starting point, in the starting phases: [regime, channel]."""
+    x = method.grid.coordinates(p.start)[None, None, None]
+    which = jnp.arange(game.regimes, dtype=jnp.int32)[:, None]
+    zero = jnp.zeros(game.regimes, jnp.int32)
+    start = w[:, _first_phase(game)]
+    return interpolate(start, x, zero, which, method.grid.levels, method.scheme)[:, :, 0, 0]

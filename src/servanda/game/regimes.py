@@ -1,0 +1,330 @@
+"""The life of an agreement as a graph of regimes.
+
+In: a scenario and the variants to study (a proposal, signed or refused, perhaps with some hands
+bound). Out: the regimes that can be reached (unsigned, in force, broken, expired, each with what
+must be remembered: age, tolerated breaches, duties done) and what each event leads to.
+The graph knows nothing of stocks or numbers; `moves` and `tables` add those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from servanda.errors import QuestionError
+from servanda.scenario.formulas import evaluate
+from servanda.scenario.model import Obligation, Proposal, Scenario
+
+MAX_REGIMES = 2000
+
+
+@dataclass(frozen=True)
+class Bind:
+    """Some options of one decision masked: only `options` stay open while the regime is `regime`.
+
+    `regime` is "in_force", "unsigned", "broken", "expired" or "any".
+    """
+
+    party: str
+    decision: str
+    options: tuple[str, ...]
+    regime: str = "any"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One game to solve: a proposal (None: no offer at all) and the hands that are bound in it."""
+
+    proposal: Proposal | None
+    binds: tuple[Bind, ...] = ()
+
+
+@dataclass(frozen=True)
+class Regime:
+    """One node of the graph: everything about the agreement that the rest of the game depends on.
+
+    `ground` holds the terms' numbers where no deal is in force; `noticed` counts tolerated
+    breaches and `done` the duties fulfilled, both in the order of `Variant.proposal.obligations`.
+    """
+
+    kind: str  # "never", "unsigned", "in_force", "broken", "expired"
+    variant: int
+    proposal: Proposal | None
+    ground: tuple[float, ...]
+    age: int = 0  # since signature, offer or end, according to `kind`
+    noticed: tuple[int, ...] = ()
+    done: tuple[bool, ...] = ()
+    breach: str | None = None
+    refused_by: str | None = None
+    reversing: int = 0  # age at the end, while terms walk back
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.variant, self.ground, self.age, self.noticed, self.done,
+                     self.breach, self.refused_by, self.reversing,
+                     self.proposal and self.proposal.name))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A signing stage: if every signatory accepts, `yes`; a refusal by the k-th leads to `no[k]`."""
+
+    signatories: tuple[str, ...]
+    yes: Regime
+    no: tuple[Regime, ...]
+
+
+@dataclass
+class Graph:
+    """All regimes reachable from the roots, with their signing stages and successors."""
+
+    scenario: Scenario
+    variants: tuple[Variant, ...]
+    refusals_matter: bool
+    regimes: list[Regime] = field(default_factory=list)
+    index: dict[Regime, int] = field(default_factory=dict)
+
+    def add(self, regime: Regime) -> int:
+        """The number of a regime; new ones are appended."""
+        if regime not in self.index:
+            if len(self.regimes) >= MAX_REGIMES:
+                raise QuestionError(
+                    f"the agreement has more than {MAX_REGIMES} different states to remember; "
+                    "shorten its phasing lists, `by:` dates or `lasts:`"
+                )
+            self.index[regime] = len(self.regimes)
+            self.regimes.append(regime)
+        return self.index[regime]
+
+    # -- what a regime is -------------------------------------------------------------------
+
+    def agreed(self, proposal: Proposal) -> dict[str, tuple[float, ...]]:
+        """The schedules of the terms a proposal mentions; the others stay as they are."""
+        return {name: proposal.terms[name] for name in proposal.levels}
+
+    def levels(self, regime: Regime) -> tuple[float, ...]:
+        """The number of every term in this regime, in the scenario's order of terms."""
+        terms = list(self.scenario.terms)
+        levels = list(regime.ground)
+        proposal = regime.proposal
+        if proposal is None:
+            return tuple(levels)
+        for name, schedule in self.agreed(proposal).items():
+            k = terms.index(name)
+            if regime.kind == "in_force":
+                levels[k] = schedule[min(regime.age, len(schedule) - 1)]
+            elif regime.kind in ("broken", "expired") and regime.reversing:
+                step = regime.reversing - regime.age - 1
+                if self.scenario.terms[name].after == "reverses" and step >= 0:
+                    levels[k] = schedule[min(step, len(schedule) - 1)]
+        return tuple(levels)
+
+    def active(self, regime: Regime) -> tuple[Obligation, ...]:
+        """The obligations that bind in this regime, in order of play of the parties' decisions."""
+        if regime.kind not in ("in_force", "broken") or regime.proposal is None:
+            return ()
+        found = []
+        for o in self.obligations(regime.proposal):
+            if regime.kind == "in_force" and o.due is not None:
+                continue
+            if regime.kind == "broken" and (not o.survives or o.due not in (None, regime.breach)):
+                continue
+            if regime.kind == "broken" and o.due is None and o.name == regime.breach:
+                continue
+            if o.while_ is not None and not self._while(o, regime):
+                continue
+            found.append(o)
+        return tuple(sorted(found, key=lambda o: o.options[0][0]))
+
+    def obligations(self, proposal: Proposal) -> list[Obligation]:
+        return [self.scenario.obligations[name] for name in proposal.obligations]
+
+    def _while(self, o: Obligation, regime: Regime) -> bool:
+        """Whether the term behind an obligation holds: now, or when the deal broke."""
+        assert o.while_ is not None
+        held = regime
+        if regime.kind == "broken":  # the promise was made at the agreed level
+            held = replace(regime, kind="in_force", age=max(regime.reversing, 10**6))
+        env = dict(zip(self.scenario.terms, self.levels(held), strict=True))
+        return float(evaluate(o.while_, env, np)) > 0
+
+    # -- what happens -----------------------------------------------------------------------
+
+    def start(self, variant: int) -> Regime:
+        """The regime in which the offer is on the table at period 0 (or nothing is)."""
+        proposal = self.variants[variant].proposal
+        if proposal is None:
+            return self.never(variant)
+        return Regime("unsigned", variant, proposal, self._now())
+
+    def never(self, variant: int, ground: tuple[float, ...] | None = None,
+              refused_by: str | None = None) -> Regime:  # fmt: skip
+        """No offer, now or later."""
+        bound_outside = any(b.regime in ("any", "unsigned") for b in self.binds(variant))
+        return Regime("never", variant if bound_outside else -1, None, ground or self._now(),
+                      refused_by=refused_by if self.refusals_matter else None)  # fmt: skip
+
+    def no_deal(self, variant: int) -> Regime:
+        """The disagreement: the offer withdrawn, or the proposal named by `otherwise` instead."""
+        proposal = self.variants[variant].proposal
+        if proposal is None or proposal.otherwise is None:
+            return self.never(variant)
+        return Regime("unsigned", variant, self.scenario.proposals[proposal.otherwise], self._now())
+
+    def signed(self, variant: int, proposal: Proposal | None = None,
+               ground: tuple[float, ...] | None = None) -> Regime:  # fmt: skip
+        """The regime in force in the period of signature."""
+        proposal = proposal or self.variants[variant].proposal
+        if proposal is None:
+            raise QuestionError("a variant without a proposal has nothing to sign")
+        obligations = self.obligations(proposal)
+        return Regime("in_force", variant, proposal, ground or self._now(),
+                      noticed=(0,) * len(obligations), done=(False,) * len(obligations))  # fmt: skip
+
+    def _now(self) -> tuple[float, ...]:
+        return tuple(t.now for t in self.scenario.terms.values())
+
+    def ask(self, regime: Regime) -> Ask | None:
+        """The signing stage with which a period begins in this regime, if there is one."""
+        p = regime.proposal
+        if p is None:
+            return None
+        if regime.kind == "unsigned" and p.opens <= regime.age <= p.closes:
+            no = tuple(self._refused(regime, s) for s in p.signatories)
+            return Ask(p.signatories, self.signed(regime.variant, p, regime.ground), no)
+        if regime.kind == "broken" and p.reopens:
+            yes = self.signed(regime.variant, p, regime.ground)
+            return Ask(p.signatories, yes, (regime,) * len(p.signatories))
+        renews = p.renew == "all_sign" and p.lasts is not None
+        if regime.kind == "in_force" and renews and self._falls_due(regime):
+            ended = self._ended(regime, "expired", None)
+            return Ask(p.signatories, regime, (ended,) * len(p.signatories))
+        return None
+
+    def _falls_due(self, regime: Regime) -> bool:
+        """Whether the term of a renewable agreement has just run out (never at signature)."""
+        p = regime.proposal
+        assert p is not None and p.lasts is not None
+        return regime.age > 0 and regime.age % p.lasts == 0
+
+    def _refused(self, regime: Regime, party: str) -> Regime:
+        """The same period after a refusal: play goes on unsigned, and who refused is known."""
+        return replace(regime, refused_by=party if self.refusals_matter else None)
+
+    def after(self, regime: Regime, noticed: str | None, fulfilled: frozenset[str]) -> Regime:
+        """The regime of the next period, after a noticed breach (or none) and duties fulfilled."""
+        p = regime.proposal
+        if regime.kind == "never" or p is None:
+            return regime
+        if regime.kind == "unsigned":
+            return self._wait(regime)
+        done = tuple(
+            d or name in fulfilled for d, name in zip(regime.done, p.obligations, strict=True)
+        )
+        if regime.kind == "in_force":
+            counts = regime.noticed
+            if noticed is not None:
+                k = p.obligations.index(noticed)
+                if counts[k] >= self.scenario.obligations[noticed].tolerance:
+                    return self._ended(replace(regime, age=regime.age + 1), "broken", noticed)
+                counts = counts[:k] + (counts[k] + 1,) + counts[k + 1 :]
+            return self._tick(replace(regime, noticed=counts, done=done, age=regime.age + 1))
+        return self._settle(replace(regime, age=regime.age + 1, done=done))
+
+    def _wait(self, regime: Regime) -> Regime:
+        p = regime.proposal
+        assert p is not None
+        refused = regime.refused_by
+        if regime.age >= p.closes:  # the last chance has passed
+            if p.otherwise is not None:
+                other = self.scenario.proposals[p.otherwise]
+                return Regime("unsigned", regime.variant, other, regime.ground, refused_by=refused)
+            return self.never(regime.variant, regime.ground, refused)
+        return replace(regime, age=regime.age + 1)
+
+    def _tick(self, regime: Regime) -> Regime:
+        """One period older, forgetting what no longer matters."""
+        p = regime.proposal
+        assert p is not None
+        if p.lasts is not None and p.renew == "none" and regime.age >= p.lasts:
+            return self._ended(regime, "expired", None)
+        horizon = max([len(s) - 1 for s in self.agreed(p).values()] or [0])
+        for o in self.obligations(p):
+            if o.by is not None and o.due is None:
+                horizon = max(horizon, o.by + 1)
+        if p.lasts is not None and p.renew == "none":
+            return regime
+        if p.lasts is not None and p.renew == "all_sign":
+            # old enough: keep only the place in the cycle of renewals
+            cycle = p.lasts
+            first = cycle * (horizon // cycle + 1)
+            age = regime.age if regime.age < first + cycle else first + (regime.age - first) % cycle
+            return replace(regime, age=age)
+        return replace(regime, age=min(regime.age, horizon))
+
+    def _ended(self, regime: Regime, kind: str, breach: str | None) -> Regime:
+        """The agreement ends at `regime.age`: what lapses, what stays, what is walked back."""
+        p = regime.proposal
+        assert p is not None
+        names = list(self.scenario.terms)
+        ground = list(regime.ground)
+        reached = max(regime.age - 1, 0)
+        walks = 0
+        for name, schedule in self.agreed(p).items():
+            after = self.scenario.terms[name].after
+            level = schedule[min(reached, len(schedule) - 1)]
+            if after == "stays":
+                ground[names.index(name)] = level
+            elif after == "reverses" and len(schedule) > 1:
+                walks = max(walks, min(reached, len(schedule) - 1))
+        if kind == "expired" and p.otherwise is not None:
+            other = self.scenario.proposals[p.otherwise]
+            return Regime("unsigned", regime.variant, other, tuple(ground))
+        ended = Regime(kind, regime.variant, p, tuple(ground), breach=breach,
+                       done=(False,) * len(p.obligations), reversing=walks)  # fmt: skip
+        return self._settle(ended)
+
+    def _settle(self, regime: Regime) -> Regime:
+        """After the end: forget the age once nothing depends on it."""
+        p = regime.proposal
+        assert p is not None
+        horizon = regime.reversing
+        if regime.kind == "broken":
+            for o in self.obligations(p):
+                if o.survives and o.by is not None and o.due in (None, regime.breach):
+                    horizon = max(horizon, o.by + 1)
+        regime = replace(regime, age=min(regime.age, horizon))
+        free = not any(b.regime in ("any", regime.kind) for b in self.binds(regime.variant))
+        if free and not p.reopens:  # what happens now is the same whoever was bound before
+            regime = replace(regime, variant=-1)
+        return regime
+
+    def binds(self, variant: int) -> tuple[Bind, ...]:
+        """The binds of a variant; regimes shared by several variants (-1) have none."""
+        return self.variants[variant].binds if variant >= 0 else ()
+
+
+def indicators(graph: Graph, regime: Regime) -> dict[str, float]:
+    """What formulas may read of a regime: names with their value 0 or 1."""
+    s = graph.scenario
+    unsigned = regime.kind in ("never", "unsigned")
+    values = {
+        "in_force": regime.kind == "in_force",
+        "unsigned": unsigned,
+        "expired": regime.kind == "expired",
+        "broken": regime.kind == "broken",
+    }
+    for name in s.obligations:
+        values[f"broken.{name}"] = regime.kind == "broken" and regime.breach == name
+    for name in s.parties:
+        values[f"refused_by.{name}"] = unsigned and regime.refused_by == name
+    return {name: float(v) for name, v in values.items()}
+
+
+def bound(graph: Graph, regime: Regime) -> Iterator[Bind]:
+    """The binds that hold in a regime."""
+    kind = "unsigned" if regime.kind == "never" else regime.kind
+    for b in graph.binds(regime.variant):
+        if b.regime in ("any", kind):
+            yield b

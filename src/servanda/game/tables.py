@@ -1,0 +1,245 @@
+"""Formulas on positions: flows, next stocks, phase probabilities and open options.
+
+In: a game, one world's assumptions, and positions with their stocks. Out: arrays over joint moves
+and points. The same code serves grids (`[setting, a, g]`) and paths (`[a, n]`): everything is
+broadcast, moves along the next-to-last axis and points along the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from servanda.game.build import Game, Group
+from servanda.scenario.formulas import Formula, evaluate
+
+HERMITE = {  # 3-point Gauss-Hermite rule for a standard normal: nodes, weights
+    "nodes": (-np.sqrt(3.0), 0.0, np.sqrt(3.0)),
+    "weights": (1 / 6, 2 / 3, 1 / 6),
+}
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What one world's assumptions say about parties and obligations (all arrays traced)."""
+
+    env: Mapping[str, Array]  # assumption name -> number
+    patience: Float[Array, " party"]
+    precision: Float[Array, " party"]  # λ/s, per unit of utility; 0 plays uniformly
+    verified: Float[Array, " obligation"]
+    false_alarm: Float[Array, " obligation"]
+    start: Float[Array, " stock"]
+
+
+jax.tree_util.register_dataclass(
+    Parameters,
+    ["env", "patience", "precision", "verified", "false_alarm", "start"],
+    [],
+)
+
+
+@dataclass(frozen=True)
+class Views:
+    """Settings as arrays that broadcast against [..., a, point]."""
+
+    terms: Array  # [term, ...]
+    indicators: Array  # [indicator, ...]
+    phases: Array  # [phase variable, ...] index of the value
+    active: Array  # [obligation, ...]
+    due_now: Array  # [obligation, ...]
+    next_phases: Array  # [branch, phase variable, ...]
+    next_used: Array  # [branch, ...]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """A group's formulas evaluated: flows, arrivals, phase branches, masks.
+
+    Leading axes `...` are `setting` on grids and none on paths; `point` is g or n.
+    """
+
+    flow: Float[Array, "... channel a point"]
+    arrival: Float[Array, "... draw a point stock"]  # stocks of the next period, clipped
+    draw: Float[Array, " draw"]  # probability of each shock draw
+    branch: Float[Array, "... branch a point"] | None  # phase probabilities; None: one for sure
+    open: dict[int, Array]  # decision -> bool [..., a, point]: its option may be taken
+
+
+jax.tree_util.register_dataclass(Tables, ["flow", "arrival", "draw", "branch", "open"], [])
+
+
+def parameters(game: Game, theta: Float[Array, " assumption"], names: Sequence[str],
+               stakes: Float[Array, " party"]) -> Parameters:  # fmt: skip
+    """Read one world's numbers. `stakes` are in utility per period, one per party."""
+    env = {name: theta[k] for k, name in enumerate(names)}
+    s = game.scenario
+
+    def number(f: Formula) -> Array:
+        return jnp.asarray(evaluate(f, env, jnp), float)
+
+    def stack(values: list[Array]) -> Array:
+        return jnp.stack(values) if values else jnp.zeros(0)
+
+    acuity = stack([jnp.minimum(number(p.acuity), 1e12) for p in s.parties.values()])
+    stakes = jnp.asarray(stakes)
+    given = [p.stakes for p in s.parties.values()]
+    scale = stack([stakes[i] if f is None else number(f) for i, f in enumerate(given)])
+    return Parameters(
+        env=env,
+        patience=stack([number(p.patience) for p in s.parties.values()]),
+        precision=jnp.where(scale > 0, acuity / jnp.where(scale > 0, scale, 1.0), 0.0),
+        verified=stack([number(o.verified) for o in s.obligations.values()]),
+        false_alarm=stack([number(o.false_alarm) for o in s.obligations.values()]),
+        start=stack([number(k.start) for k in s.stocks.values()]),
+    )
+
+
+def grid_views(group: Group) -> Views:
+    """The settings of a group against [setting, a, g]."""
+    s = group.settings
+
+    def lift(x: np.ndarray) -> Array:
+        return jnp.moveaxis(jnp.asarray(x), 0, -1)[..., None, None]
+
+    return Views(lift(s.terms), lift(s.indicators), lift(s.phases), lift(s.active),
+                 lift(s.due_now), lift(s.next_phases), lift(s.next_used))  # fmt: skip
+
+
+def path_views(group: Group, setting: Array) -> Views:
+    """The settings of a group for paths, against [a, n]; `setting` is [n]."""
+    s = group.settings
+
+    def pick(x: np.ndarray) -> Array:
+        return jnp.moveaxis(jnp.asarray(x)[setting], 0, -1)
+
+    return Views(pick(s.terms), pick(s.indicators), pick(s.phases), pick(s.active),
+                 pick(s.due_now), pick(s.next_phases), pick(s.next_used))  # fmt: skip
+
+
+def evaluate_group(game: Game, group: Group, views: Views, p: Parameters, stocks: Array,
+                   period: Array, by_interest: bool) -> Tables:  # fmt: skip
+    """All formulas of a group at given stocks [stock, point], in period `period`.
+
+    Channels are the parties' total flows, then (`by_interest`) every interest's.
+    """
+    scenario = game.scenario
+    env = environment(game, group, views, p, stocks, period)
+    lead = views.terms.shape[1:] if views.terms.shape[0] else views.indicators.shape[1:]
+    shape = jnp.broadcast_shapes(lead, (group.moves, stocks.shape[1]))
+
+    def full(f: Formula) -> Array:
+        return jnp.broadcast_to(jnp.asarray(evaluate(f, env, jnp), float), shape)
+
+    by_name = {key: full(scenario.interests[key[0]][key[1]]) for key in game.interests}
+    totals = []
+    for party in game.parties:
+        own = [by_name[key] for key in game.interests if key[0] == party]
+        totals.append(sum(own, jnp.zeros(shape)))
+    channels = totals + (list(by_name.values()) if by_interest else [])
+    flow = jnp.stack(channels, axis=-3)
+
+    arrival, weights = _arrivals(game, env, full, shape)
+    branch = _branches(game, views, full, shape)
+    opened: dict[int, Array] = {}
+    for d, decision in enumerate(scenario.decisions):
+        if len(group.options[d]) == 1:
+            continue
+        conditions = [(o, f) for o, f in enumerate(decision.option_when) if f is not None]
+        if decision.when is None and not conditions:
+            continue
+        ok = jnp.ones(shape, bool) if decision.when is None else full(decision.when) > 0.5
+        for o, f in conditions:
+            taken = jnp.asarray(group.joint[:, d] == o)[:, None]
+            ok = ok & (~taken | (full(f) > 0.5))
+        opened[d] = ok
+    return Tables(flow, arrival, weights, branch, opened)
+
+
+def environment(game: Game, group: Group, views: Views, p: Parameters, stocks: Array,
+                period: Array) -> dict[str, Array]:  # fmt: skip
+    """Every name a formula may read, as arrays that broadcast against [..., a, point]."""
+    s = game.scenario
+    env: dict[str, Array] = dict(p.env)
+    env["period"] = period
+    env |= {name: stocks[k] for k, name in enumerate(s.stocks)}
+    env |= {name: views.terms[k] for k, name in enumerate(s.terms)}
+    env |= {name: views.indicators[k] for k, name in enumerate(game.indicator_names)}
+    for k, (name, phase) in enumerate(s.phases.items()):
+        env |= {f"{name}.{v}": (views.phases[k] == j) * 1.0 for j, v in enumerate(phase.values)}
+    for d, decision in enumerate(s.decisions):
+        taken = group.joint[:, d]
+        if decision.values is not None:
+            name = decision.key if decision.name else f"{decision.party}.value"
+            env[name] = jnp.asarray(np.array(decision.values)[taken])[:, None]
+        else:
+            for o, option in enumerate(decision.options):
+                env[f"{decision.key}.{option}"] = jnp.asarray((taken == o) * 1.0)[:, None]
+    for k, (name, o) in enumerate(s.obligations.items()):
+        met = np.zeros(group.moves, bool)
+        for d, option in o.options:
+            met |= group.joint[:, d] == option
+        played = jnp.asarray(met)[:, None]
+        breach = views.active[k] & played if o.kind == "never" else views.due_now[k] & ~played
+        env[f"breach.{name}"] = breach * 1.0
+    for name, f in s.let.items():
+        env[name] = jnp.asarray(evaluate(f, env, jnp), float)
+    return env
+
+
+Full = Callable[[Formula], Array]
+"""Evaluates a formula and broadcasts it over all positions, moves and points."""
+
+
+def _arrivals(game: Game, env: dict[str, Array], full: Full, shape: tuple[int, ...]
+              ) -> tuple[Array, Array]:  # fmt: skip
+    """Next stocks for every shock draw [..., draw, a, point, stock], and the draws' weights."""
+    s = game.scenario
+    draws: list[tuple[dict[str, float], float]] = [({}, 1.0)]
+    for name, stock in s.stocks.items():
+        if stock.shock is not None:
+            draws = [
+                (z | {name: node}, w * weight)
+                for z, w in draws
+                for node, weight in zip(HERMITE["nodes"], HERMITE["weights"], strict=True)
+            ]
+    means = {name: full(stock.next) for name, stock in s.stocks.items()}
+    arrivals = []
+    for z, _ in draws:
+        axes = []
+        for name, stock in s.stocks.items():
+            x = means[name]
+            if name in z and stock.shock is not None:
+                x = x + z[name] * jnp.asarray(evaluate(stock.shock, env, jnp), float)
+            axes.append(jnp.clip(x, stock.low, stock.high))
+        arrivals.append(jnp.stack(axes, -1) if axes else jnp.zeros((*shape, 0)))
+    return jnp.stack(arrivals, axis=-4), jnp.array([w for _, w in draws])
+
+
+def _branches(game: Game, views: Views, full: Full, shape: tuple[int, ...]) -> Array | None:
+    """Probability of each next phase combination; None when phases never move."""
+    s = game.scenario
+    count = views.next_phases.shape[0]
+    if count == 1:
+        return None
+    out = [jnp.ones(shape) for _ in range(count)]
+    for k, phase in enumerate(s.phases.values()):
+        if not phase.next:
+            continue
+        moves = {phase.values.index(v): jnp.clip(full(f), 0.0, 1.0) for v, f in phase.next.items()}
+        now = views.phases[k]
+        # the rest of the probability stays where it is
+        leaving = sum((jnp.where(now == j, 0.0, q) for j, q in moves.items()), jnp.zeros(shape))
+        over = jnp.maximum(leaving, 1.0)
+        for b in range(count):
+            target = views.next_phases[b, k]
+            p = jnp.where(target == now, 1.0 - leaving / over, 0.0)
+            for j, q in moves.items():
+                p = jnp.where((target == j) & (now != j), q / over, p)
+            out[b] = out[b] * p
+    used = [views.next_used[b] for b in range(count)]
+    return jnp.stack([jnp.where(u, q, 0.0) for u, q in zip(used, out, strict=True)], axis=-3)
