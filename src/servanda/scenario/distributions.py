@@ -188,8 +188,11 @@ def _normal(u: np.ndarray, mean: float, sd: float, low: float, high: float) -> n
 
 
 def _mass(mean: float, sd: float, low: float, high: float) -> float:
-    ends = [0.5 * math.erfc(-(x - mean) / (sd * math.sqrt(2.0))) for x in (low, high)]
-    return ends[1] - ends[0] if ends[1] < 0.5 else ends[1] - ends[0]
+    """The probability of [low, high] under a normal distribution."""
+    if low > mean:  # mirrored, because a small tail is only exact below the mean
+        low, high = 2.0 * mean - high, 2.0 * mean - low
+    start, end = (0.5 * math.erfc((mean - x) / (sd * math.sqrt(2.0))) for x in (low, high))
+    return end - start
 
 
 def _mode_of_beta(a: float, b: float) -> float:

@@ -119,11 +119,7 @@ def parse_test(text: str) -> Formula:
 
 def occurrences(formula: Formula) -> list[tuple[str, int]]:
     """Every name the formula reads with its offset in `formula.text`, in order of offset."""
-    found = [
-        (node.id, node.col_offset)
-        for node in ast.walk(formula.tree)
-        if isinstance(node, ast.Name) and hasattr(node, "col_offset")
-    ]
+    found = [(node.id, getattr(node, "col_offset", 0)) for node in _names(formula.tree)]
     return sorted(found, key=lambda pair: pair[1])
 
 
@@ -270,13 +266,7 @@ def _parse(text: str, *, any_call: bool) -> Formula:
     if sum(1 for _ in ast.walk(tree)) > 2 * MAX_NODES:
         raise FormulaError("the formula is too long; name parts of it under let")
     checked = _check(tree, clean, any_call)
-    names = {node.id for node in ast.walk(checked) if isinstance(node, ast.Name)}
-    called = {
-        node.func.id
-        for node in ast.walk(checked)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    }
-    return Formula(clean, checked, frozenset(names - called))
+    return Formula(clean, checked, frozenset(node.id for node in _names(checked)))
 
 
 def _mask(text: str, *, any_call: bool) -> str:
@@ -435,6 +425,13 @@ def _dotted(node: ast.expr, text: str) -> str:
     return ".".join(_PART.findall(source))
 
 
+def _names(tree: ast.AST) -> list[ast.Name]:
+    """The names a tree reads; the name of a function is none of them."""
+    functions = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    return [node for node in found if id(node) not in functions]
+
+
 def _depth(tree: ast.AST) -> int:
     """The longest chain of nested expressions, without recursion."""
     deepest = 0
@@ -442,7 +439,7 @@ def _depth(tree: ast.AST) -> int:
     while todo:
         node, depth = todo.pop()
         deepest = max(deepest, depth)
-        todo.extend((child, depth + 1) for child in ast.iter_childast.walk(node))
+        todo.extend((child, depth + 1) for child in ast.iter_child_nodes(node))
     return deepest
 
 

@@ -1,0 +1,425 @@
+"""What shape must a scenario file have?
+
+In comes the plain data of a file; pydantic checks it against these models, key by key. Out go
+typed sections for the loader, and `json_schema()`, with which an editor completes and checks a
+file while it is written. Whether names refer to something is not asked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+# The tags of union members stand in angle brackets, so that none is taken for a key of a file.
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=60)]
+
+
+def _kind(**tags: type | tuple[type, ...]) -> Callable[[Any], str]:
+    """Chooses the member of a union by the type of the value; the last one catches the rest."""
+
+    def choose(value: Any) -> str:
+        for tag, kind in tags.items():
+            if isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool):
+                return f"<{tag}>"
+        return f"<{list(tags)[-1]}>"
+
+    return choose
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, protected_namespaces=())
+
+
+class _Reasoned(_Strict):
+    why: str = Field("", description="Why this and not something else.")
+    source: str = Field("", description="Where it is taken from.")
+
+
+# --- numbers and formulas -------------------------------------------------------------------
+
+FormulaText = Annotated[
+    Annotated[bool, Tag("<truth>")]
+    | Annotated[float, Tag("<number>")]
+    | Annotated[str, Tag("<formula>")],
+    Discriminator(_kind(truth=bool, number=(int, float), formula=object)),
+    Field(description="A formula: arithmetic, comparisons, and/or/not, `a if c else b`."),
+]
+
+Range = Annotated[
+    list[float],
+    Field(min_length=3, max_length=3, description="[low, mode, high], read as a PERT distribution"),
+]
+
+
+class Valued(_Reasoned):
+    """A number or [low, mode, high] with its reason."""
+
+    value: Annotated[
+        Annotated[float, Tag("<number>")] | Annotated[Range, Tag("<range>")],
+        Discriminator(_kind(range=list, number=object)),
+    ]
+
+
+class Pert(_Reasoned):
+    """A smooth distribution between two bounds around its mode."""
+
+    distribution: Literal["pert", "triangular"]
+    low: float
+    mode: float
+    high: float
+
+
+class Uniform(_Reasoned):
+    """Every value between two bounds alike."""
+
+    distribution: Literal["uniform"]
+    low: float
+    high: float
+
+
+class Normal(_Reasoned):
+    """A normal distribution, cut at low and high if given."""
+
+    distribution: Literal["normal"]
+    mean: float
+    sd: float
+    low: float | None = None
+    high: float | None = None
+
+
+class Lognormal(_Reasoned):
+    """A number whose logarithm is normal with standard deviation sigma."""
+
+    distribution: Literal["lognormal"]
+    median: float
+    sigma: float
+    low: float | None = None
+    high: float | None = None
+
+
+class Beta(_Reasoned):
+    """A share between 0 and 1."""
+
+    distribution: Literal["beta"]
+    a: float
+    b: float
+
+
+class OtherDistribution(BaseModel):
+    """Stands for a distribution whose name is not known, so that the known ones can be listed."""
+
+    distribution: Literal["pert", "triangular", "uniform", "normal", "lognormal", "beta"]
+
+
+_DISTRIBUTIONS: Final = {
+    "pert": "<pert>",
+    "triangular": "<pert>",
+    "uniform": "<uniform>",
+    "normal": "<normal>",
+    "lognormal": "<lognormal>",
+    "beta": "<beta>",
+}
+
+
+def _kind_of_number(value: Any) -> str:
+    if isinstance(value, dict):
+        if "distribution" not in value:
+            return "<value>"
+        name = value["distribution"]
+        return _DISTRIBUTIONS.get(name, "<other>") if isinstance(name, str) else "<other>"
+    if isinstance(value, list):
+        return "<range>"
+    return "<formula>" if isinstance(value, str) else "<number>"
+
+
+Number = Annotated[
+    Annotated[float, Tag("<number>")]
+    | Annotated[Range, Tag("<range>")]
+    | Annotated[Valued, Tag("<value>")]
+    | Annotated[Pert, Tag("<pert>")]
+    | Annotated[Uniform, Tag("<uniform>")]
+    | Annotated[Normal, Tag("<normal>")]
+    | Annotated[Lognormal, Tag("<lognormal>")]
+    | Annotated[Beta, Tag("<beta>")]
+    | Annotated[OtherDistribution, Tag("<other>")]
+    | Annotated[str, Tag("<formula>")],
+    Discriminator(_kind_of_number),
+    Field(description="A number, [low, mode, high], a distribution, or a formula of assumptions."),
+]
+
+Interval = Annotated[list[float], Field(min_length=2, max_length=2, description="[low, high]")]
+
+
+# --- sections -------------------------------------------------------------------------------
+
+
+class PartySection(_Strict):
+    """Somebody who chooses."""
+
+    patience: Number = Field(description="δ: what the next period counts against this one, 0 to 1.")
+    acuity: Number = Field(
+        12.0, description="λ: how surely the better option is chosen; inf: always."
+    )
+    stakes: Number | None = Field(None, description="s: the scale of its utility; else computed.")
+    label: str = ""
+
+
+class HypothesisSection(_Reasoned):
+    """One reading of a party: a weight, and the assumptions it sets by name."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Number] = Field(init=False)
+
+    weight: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None, description="Its probability; the weights of a group sum to 1. Default: all alike."
+    )
+
+
+class StockSection(_Reasoned):
+    """A quantity that flows."""
+
+    start: Number
+    next: FormulaText = Field(description="Its value a period later; clipped to the range.")
+    range: Interval = Field([0.0, 1.0], description="[low, high]")
+    levels: int | None = Field(None, ge=2, le=1000, description="A hint for the grid.")
+    shock: Number | None = Field(None, description="Standard deviation of a disturbance a period.")
+    label: str = ""
+
+
+class PhaseSection(_Strict):
+    """A finite state, such as whose turn it is."""
+
+    values: Annotated[list[Name], Field(min_length=1, max_length=100)]
+    start: Name | None = Field(None, description="Default: the first value.")
+    next: dict[Name, FormulaText] = Field(
+        {}, description="The probability of moving to each value; the rest stays where it is."
+    )
+
+
+class OptionDetail(_Strict):
+    """When an option can be chosen, and how it is called in reports."""
+
+    when: FormulaText | None = None
+    label: str = ""
+
+
+Option = Annotated[
+    Annotated[Name, Tag("<name>")]
+    | Annotated[
+        dict[Name, OptionDetail], Field(min_length=1, max_length=1), Tag("<option with detail>")
+    ],
+    Discriminator(lambda value: "<option with detail>" if isinstance(value, dict) else "<name>"),
+]
+
+Options = Annotated[list[Option], Field(min_length=1, max_length=200)]
+
+
+class OptionsSection(_Strict):
+    """A choice among named options; the first is the default."""
+
+    options: Options
+    when: FormulaText | None = Field(
+        None, description="The party chooses only if this exceeds 0.5."
+    )
+
+
+class NumericSection(_Strict):
+    """A choice of a number, such as an offer."""
+
+    range: Interval
+    steps: int = Field(ge=2, le=1000, description="How many numbers, both ends included.")
+    when: FormulaText | None = Field(
+        None, description="The party chooses only if this exceeds 0.5."
+    )
+
+
+def kind_of_decision(value: Any) -> str:
+    """Which form of a decision a value has: a list, options, or a range of numbers."""
+    if isinstance(value, list):
+        return "<list>"
+    if isinstance(value, dict) and ("range" in value or "steps" in value):
+        return "<numbers>"
+    return "<options>"
+
+
+DecisionSection = Annotated[
+    Annotated[Options, Tag("<list>")]
+    | Annotated[OptionsSection, Tag("<options>")]
+    | Annotated[NumericSection, Tag("<numbers>")],
+    Discriminator(kind_of_decision),
+]
+
+
+def _kind_of_moves(value: Any) -> str:
+    if isinstance(value, dict) and not value.keys() & {"options", "range", "steps"}:
+        return "<decisions>"
+    return kind_of_decision(value)
+
+
+MovesSection = Annotated[
+    Annotated[Options, Tag("<list>")]
+    | Annotated[OptionsSection, Tag("<options>")]
+    | Annotated[NumericSection, Tag("<numbers>")]
+    | Annotated[dict[Name, DecisionSection], Field(min_length=1), Tag("<decisions>")],
+    Discriminator(_kind_of_moves),
+]
+
+ByAge = Annotated[
+    list[float], Field(min_length=1, max_length=2000, description="one number an age")
+]
+
+Level = Annotated[
+    Annotated[float, Tag("<number>")] | Annotated[ByAge, Tag("<by age>")],
+    Discriminator(_kind(**{"by age": list, "number": object})),
+]
+
+AfterWord = Literal["lapses", "stays", "reverses"]
+
+
+class LevelsTerm(_Strict):
+    """A term with named levels."""
+
+    levels: Annotated[dict[Name, Level], Field(min_length=1, max_length=200)]
+    now: Name | None = Field(None, description="The level without any deal; default: the first.")
+    after: AfterWord = Field("lapses", description="What becomes of it when the deal ends.")
+    label: str = ""
+
+
+class RangeTerm(_Strict):
+    """A term that is a number."""
+
+    range: Interval
+    now: float
+    after: AfterWord = "lapses"
+    label: str = ""
+
+
+TermSection = Annotated[
+    Annotated[LevelsTerm, Tag("<levels>")] | Annotated[RangeTerm, Tag("<continuous>")],
+    Discriminator(
+        lambda value: "<continuous>" if isinstance(value, dict) and "range" in value else "<levels>"
+    ),
+]
+
+OptionRef = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)?$")]
+
+
+class ObligationSection(_Strict):
+    """What a party is bound to do, or not to do, while a deal is in force."""
+
+    party: Name
+    never: (
+        Annotated[
+            Annotated[OptionRef, Tag("<option>")]
+            | Annotated[list[OptionRef], Field(min_length=1), Tag("<options>")],
+            Discriminator(_kind(options=list, option=object)),
+        ]
+        | None
+    ) = Field(None, description="An option, or several, that may not be chosen.")
+    must: OptionRef | None = Field(None, description="An option that must be chosen.")
+    by: int | None = Field(None, ge=0, description="By this age; default: every period.")
+    while_: FormulaText | None = Field(
+        None, alias="while", description="Binding while this formula of terms exceeds 0."
+    )
+    due: str | None = Field(None, description="broken.OTHER: binding only after that breach.")
+    survives: bool = Field(False, description="Whether it outlives the deal.")
+    tolerance: int = Field(0, ge=0, description="How many noticed breaches are let pass.")
+    verified: Number = Field(1.0, description="The probability that a breach is noticed.")
+    false_alarm: Number = Field(0.0, description="The probability of a notice without a breach.")
+    label: str = ""
+
+
+TermValue = Annotated[
+    Annotated[float, Tag("<number>")]
+    | Annotated[ByAge, Tag("<by age>")]
+    | Annotated[str, Tag("<level>")],
+    Discriminator(_kind(**{"number": (int, float), "by age": list, "level": object})),
+]
+
+OrderItem = Annotated[
+    Annotated[OptionRef, Tag("<one>")]
+    | Annotated[list[OptionRef], Field(min_length=1), Tag("<at once>")],
+    Discriminator(_kind(**{"at once": list, "one": object})),
+]
+
+
+class ProposalSection(_Reasoned):
+    """A deal that can be signed."""
+
+    text: str = Field("", description="The offer in words.")
+    proposer: Name | None = None
+    signatories: Annotated[list[Name], Field(min_length=1, description="In the order asked.")]
+    open: Annotated[list[int], Field(min_length=2, max_length=2)] = Field(
+        [0, 0], description="The first and last period in which it can be signed."
+    )
+    lasts: int | None = Field(None, ge=1, description="How many periods; default: no end.")
+    renew: Literal["none", "automatic", "all_sign"] = "none"
+    otherwise: Name = Field("never", description="What is on the table after a refusal or the end.")
+    reopens: bool = Field(False, description="Whether it can be signed again after a breach.")
+    terms: dict[Name, TermValue] = Field({}, description="Terms left out stay as they are now.")
+    obligations: list[Name] | None = Field(None, description="Default: all.")
+
+
+LeverChange = Annotated[
+    Annotated[float, Tag("<number>")]
+    | Annotated[str, Tag("<change>")]
+    | Annotated[Range, Tag("<range>")],
+    Discriminator(_kind(change=str, range=list, number=object)),
+]
+
+
+class LeverSection(_Reasoned):
+    """Something somebody could change, at a cost."""
+
+    owner: Name
+    set: Annotated[dict[str, LeverChange], Field(min_length=1)] = Field(
+        description="Assumptions and their new numbers, or changes such as '+0.2' and '*1.5'."
+    )
+    cost: Number = 0.0
+    from_: int = Field(0, ge=0, alias="from", description="The first period in which it acts.")
+    label: str = ""
+
+
+class ClaimSection(_Reasoned):
+    """A statement to be tested."""
+
+    quote: str
+    test: str = Field(description='Such as "survival(land_for_peace, 12) < 0.5".')
+
+
+class ScenarioFile(_Strict):
+    """A conflict, its parties, and the deals on the table."""
+
+    title: Annotated[str, Field(min_length=1)]
+    period: Literal["day", "week", "month", "quarter", "year"] = "month"
+    horizon: int = Field(ge=1, le=2000, description="How many periods are looked ahead.")
+    terminal: Literal["stationary", "zero"] = Field(
+        "stationary", description="What counts past the horizon: an unending game, or nothing."
+    )
+    parties: Annotated[dict[Name, PartySection], Field(min_length=1)]
+    assumptions: dict[Name, Number] = {}
+    hypotheses: dict[Name, Annotated[dict[Name, HypothesisSection], Field(min_length=1)]] = {}
+    stocks: dict[Name, StockSection] = {}
+    phases: dict[Name, PhaseSection] = {}
+    moves: dict[Name, MovesSection] = {}
+    let: dict[Name, FormulaText] = {}
+    interests: dict[Name, dict[Name, FormulaText]] = {}
+    terms: dict[Name, TermSection] = {}
+    obligations: dict[Name, ObligationSection] = {}
+    order: list[OrderItem] | None = None
+    proposals: dict[Name, ProposalSection] = {}
+    levers: dict[Name, LeverSection] = {}
+    claims: dict[Name, ClaimSection] = {}
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a scenario file, for editors."""
+    schema = ScenarioFile.model_json_schema(by_alias=True)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "Servanda scenario",
+    }

@@ -1,0 +1,94 @@
+"""What stands in a scenario without doing anything?
+
+In comes a scenario that has been read; out go warnings: the file is sound, but something in it
+most likely does not mean what its author thinks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from servanda.scenario.document import Document
+from servanda.scenario.model import Decision, Obligation, Proposal, Term
+from servanda.scenario.names import Names
+from servanda.scenario.play import Draft
+
+
+def warn_unused(document: Document, names: Names) -> None:
+    """Warn of every assumption, definition, term and stock that nothing reads."""
+    what = {
+        "assumption": "assumption",
+        "definition": "definition",
+        "term": "term",
+        "stock": "stock",
+    }
+    for name, kind in names.kinds.items():
+        if kind in what and name not in names.used:
+            document.report(
+                names.places[name],
+                f"nothing uses the {what[kind]} '{name}'",
+                on_key=True,
+                severity="warning",
+            )
+
+
+def warn_idle(
+    document: Document,
+    names: Names,
+    decisions: Sequence[Decision],
+    drafts: Sequence[Draft],
+    obligations: Mapping[str, Obligation],
+) -> None:
+    """Warn of decisions that no formula reads and no obligation binds."""
+    bound = {decisions[d].key for o in obligations.values() for d, _ in o.options}
+    for draft in drafts:
+        read = names.used.intersection(draft.bare().indicators)
+        if not read and draft.key not in bound and len(draft.options) > 1:
+            document.report(
+                draft.path,
+                f"nothing depends on what '{draft.key}' decides",
+                on_key=True,
+                severity="warning",
+            )
+
+
+def warn_indifferent(
+    document: Document, interests: Mapping[str, Mapping[str, object]], drafts: Sequence[Draft]
+) -> None:
+    """Warn of parties that choose but care for nothing."""
+    for party in dict.fromkeys(draft.party for draft in drafts):
+        if not interests[party]:
+            document.report(
+                ("parties", party),
+                f"'{party}' chooses but has no interests, so it chooses by chance",
+                on_key=True,
+                severity="warning",
+            )
+
+
+def warn_empty_deals(
+    document: Document,
+    proposals: Mapping[str, Proposal],
+    terms: Mapping[str, Term],
+    obligations: Mapping[str, Obligation],
+) -> None:
+    """Warn of deals that change nothing, and of obligations that can never fall due."""
+    for name, proposal in proposals.items():
+        kept = all(proposal.terms[term] == (terms[term].now,) for term in terms)
+        if kept and not proposal.obligations:
+            document.report(
+                ("proposals", name),
+                f"proposals.{name} changes no term and binds nobody",
+                on_key=True,
+                severity="warning",
+            )
+        for obligation in proposal.obligations:
+            due = obligations[obligation].due
+            if due is not None and due not in proposal.obligations:
+                document.report(
+                    ("proposals", name, "obligations"),
+                    f"'{obligation}' falls due on a breach of '{due}', which proposals.{name} "
+                    "leaves out",
+                    on_key=True,
+                    severity="warning",
+                )

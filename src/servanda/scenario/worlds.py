@@ -1,0 +1,186 @@
+"""In which worlds is the game to be solved?
+
+In comes a scenario; out go worlds, each a value for every assumption and one hypothesis of every
+group, with weights that sum to 1. `modal` gives the one likeliest world, `draw` a stratified
+quasi-random sample: scrambled Sobol points (Owen, J. Complexity 14, 1998) within every combination
+of hypotheses, so that hypothesis weights can change afterwards without drawing again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from servanda.errors import QuestionError
+from servanda.scenario.model import Scenario
+
+Combination = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Worlds:
+    """Draws of everything that is uncertain.
+
+    `values[w, a]` is assumption `names[a]` in world w, in its own unit; `hypotheses[group][w]`
+    is the index of the hypothesis that holds there, in the order of the file; `weight` sums to 1.
+    `share[w]` is the part of its combination's weight that falls to world w, so that
+    `weight = share × product of the hypotheses' weights`, brought to a sum of 1.
+    """
+
+    names: tuple[str, ...]
+    values: Float[np.ndarray, "world assumption"]
+    hypotheses: dict[str, Int[np.ndarray, " world"]]
+    weight: Float[np.ndarray, " world"]
+    seed: int
+    share: Float[np.ndarray, " world"] = field(default_factory=lambda: np.ones(1))
+
+    def __len__(self) -> int:
+        return len(self.weight)
+
+    def column(self, name: str) -> Float[np.ndarray, " world"]:
+        """One assumption in every world."""
+        return self.values[:, self.names.index(name)]
+
+
+def modal(scenario: Scenario) -> Worlds:
+    """The one world of modes, under the heaviest hypothesis of each group (the first, if tied)."""
+    combination = tuple(
+        int(np.argmax([h.weight for h in group.values()])) for group in scenario.hypotheses.values()
+    )
+    chosen = _chosen(scenario, combination)
+    row = [scenario.distribution(name, chosen).mode for name in scenario.assumptions]
+    return Worlds(
+        tuple(scenario.assumptions),
+        np.array([row], float).reshape(1, -1),
+        {group: np.array([i]) for group, i in zip(scenario.hypotheses, combination)},
+        np.ones(1),
+        seed=0,
+        share=np.ones(1),
+    )
+
+
+def draw(scenario: Scenario, n: int, seed: int = 0) -> Worlds:
+    """`n` worlds; the same seed gives the same worlds.
+
+    Every combination of hypotheses gets at least one world, and more in proportion to its weight.
+    With more combinations than worlds, combinations are picked with probabilities in proportion to
+    their weights. Raises `QuestionError` when `n` is less than 1.
+    """
+    if n < 1:
+        raise QuestionError(f"at least one world must be drawn, not {n}")
+    random = np.random.default_rng(seed)
+    groups = [list(group.values()) for group in scenario.hypotheses.values()]
+    combinations = list(itertools.product(*(range(len(group)) for group in groups)))
+    weights = np.array(
+        [math.prod(group[i].weight for group, i in zip(groups, c)) for c in combinations]
+    )
+    if n >= len(combinations):
+        counts = _shared_out(weights, n)
+        share = np.repeat(1.0 / counts, counts)
+        weight = np.repeat(weights / counts, counts)
+    else:
+        counts = _picked(weights, n, random)
+        share = np.repeat(1.0 / (n * np.where(counts > 0, weights, 1.0)), counts)
+        weight = np.full(n, 1.0 / n)
+    points = _sobol(scenario, n, random)
+    index = np.repeat(np.arange(len(combinations)), counts)
+    values = np.empty((n, len(scenario.assumptions)))
+    for c in np.flatnonzero(counts):
+        rows = index == c
+        chosen = _chosen(scenario, combinations[c])
+        for a, name in enumerate(scenario.assumptions):
+            values[rows, a] = scenario.distribution(name, chosen).ppf(points[rows, a])
+    holds = np.array([combinations[c] for c in index], int).reshape(n, -1)
+    return Worlds(
+        tuple(scenario.assumptions),
+        values,
+        {group: holds[:, g] for g, group in enumerate(scenario.hypotheses)},
+        weight / weight.sum(),
+        seed,
+        share,
+    )
+
+
+def weights(
+    worlds: Worlds,
+    scenario: Scenario,
+    hypothesis_weights: Mapping[str, Any],
+    xp: Any = np,
+) -> Any:
+    """The weight of each world as a function of the hypotheses' weights, for gradients.
+
+    `hypothesis_weights` maps a group to an array [hypothesis] in the order of the file; groups
+    left out keep the weights of the scenario. `xp` is `numpy` or `jax.numpy`. The result, an
+    array [world], sums to 1. Raises `QuestionError` for a group that does not exist or a wrong
+    number of weights.
+    """
+    unknown = hypothesis_weights.keys() - scenario.hypotheses.keys()
+    if unknown:
+        known = ", ".join(scenario.hypotheses) or "none"
+        raise QuestionError(f"unknown group of hypotheses '{min(unknown)}'; there are: {known}")
+    weight = xp.asarray(worlds.share)
+    for group, members in scenario.hypotheses.items():
+        given = hypothesis_weights.get(group, [h.weight for h in members.values()])
+        given = xp.asarray(given)
+        if given.shape != (len(members),):
+            raise QuestionError(f"{group} has {len(members)} hypotheses; give one weight for each")
+        weight = weight * given[worlds.hypotheses[group]]
+    return weight / xp.sum(weight)
+
+
+def _chosen(scenario: Scenario, combination: Sequence[int]) -> dict[str, str]:
+    return {
+        group: list(members)[i]
+        for (group, members), i in zip(scenario.hypotheses.items(), combination)
+    }
+
+
+def _shared_out(weights: np.ndarray, n: int) -> np.ndarray:
+    """How many of n worlds each combination gets: one, and the rest by largest remainder."""
+    ideal = weights / weights.sum() * n
+    counts = np.maximum(np.floor(ideal).astype(int), 1)
+    while counts.sum() > n:
+        # The ones that came on top are taken from where they are missed least.
+        spare = np.where(counts > 1, counts - ideal, -np.inf)
+        counts[np.argmax(spare)] -= 1
+    while counts.sum() < n:
+        counts[np.argmax(ideal - counts)] += 1
+    return counts
+
+
+def _picked(weights: np.ndarray, n: int, random: np.random.Generator) -> np.ndarray:
+    """How often each combination is picked in n systematic draws in proportion to its weight."""
+    order = random.permutation(len(weights))
+    ends = np.cumsum(weights[order])
+    marks = (np.arange(n) + random.random()) / n * ends[-1]
+    hits = np.searchsorted(ends, marks, side="right")
+    return np.bincount(order[hits], minlength=len(weights))
+
+
+def _sobol(scenario: Scenario, n: int, random: np.random.Generator) -> np.ndarray:
+    """Points [world, assumption] in [0, 1); assumptions that never vary take no dimension."""
+    varies = [
+        not all(d.is_fixed for d in _every_distribution(scenario, name))
+        for name in scenario.assumptions
+    ]
+    points = np.full((n, len(varies)), 0.5)
+    if any(varies):
+        from scipy.stats import qmc
+
+        sampler = qmc.Sobol(sum(varies), scramble=True, seed=random)
+        points[:, np.array(varies)] = sampler.random_base2(max(n - 1, 1).bit_length())[:n]
+    return points
+
+
+def _every_distribution(scenario: Scenario, name: str) -> list[Any]:
+    assumption = scenario.assumptions[name]
+    if assumption.group is None:
+        return [assumption.distribution]
+    members = scenario.hypotheses[assumption.group]
+    return [scenario.distribution(name, {assumption.group: h}) for h in members]
