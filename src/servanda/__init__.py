@@ -1,8 +1,8 @@
 """Will this agreement be kept? Who would break it, when, why, and what would make it hold?
 
-The whole library through its few top names: `load` a scenario, then ask (`assess`), or use the four
-operations and one modifier that every question is composed of (`solve`, `simulate`, `differentiate`,
-`bind`; `draw` and `modal` make the worlds they run in). Names are imported on first use, so that
+The library through its few top names: `load` a scenario, then ask (`assess`), or use what every
+question is composed of: four operations and one modifier (`solve`, `simulate`, `differentiate`,
+`bind`), in the worlds that `draw` and `modal` make. Names are imported on first use, so that
 `import servanda` and `servanda --help` do not wait for JAX.
 """
 

@@ -1,7 +1,7 @@
 """The command line: `servanda assess`, `check` and `schema`.
 
-In comes what a person types; out go a result on standard output (or in a file), one line per mistake on
-standard error, and an exit code: 0 done, 1 only warnings (`check`), 2 a mistake to correct, 130
+In comes what a person types; out go a result on standard output or in a file, one line per mistake
+on standard error, and an exit code: 0 done, 1 only warnings (`check`), 2 a mistake to correct, 130
 interrupted. Everything heavy is imported inside the commands, so that `--help` answers at once.
 """
 

@@ -1,0 +1,248 @@
+"""The parts that charts share: frames, axes, colours, event marks, and how numbers are said.
+
+In come names and plain numbers; out come pieces of Vega-Lite specifications. What a user wrote
+passes `clean` here before it goes anywhere.
+"""
+
+import math
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+Spec = dict[str, Any]
+
+# Shipped inside vl-convert; its widths are Arial's, so that a browser lays an SVG out alike.
+FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
+
+# Okabe and Ito's palette: told apart with any colour vision, and by lightness when printed in grey.
+BLUE, ORANGE, INK, GREY = "#0072B2", "#D55E00", "#222222", "#6B6B6B"
+PALE, PALE_BLUE = "#E4E4E4", "#C6DFEE"
+
+WIDTH = 620  # of the drawn area, in pixels
+LABEL_STEP = 16  # from one event label down to the next, in pixels
+
+
+def frame(title: str, subtitle: str, description: str) -> Spec:
+    """What all charts share: title, words for those who cannot see it, fonts and colours."""
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "description": description,
+        "title": {
+            "text": textwrap.wrap(title, 70)[:2],
+            "subtitle": textwrap.wrap(subtitle, 100)[:2],
+        },
+        "background": "white",
+        "padding": 12,
+        "config": {
+            "font": FONT,
+            "view": {"stroke": None},
+            "title": {
+                "anchor": "start",
+                "frame": "bounds",
+                "fontSize": 16,
+                "subtitleFontSize": 12,
+                "subtitleColor": GREY,
+                "color": INK,
+                "offset": 14,
+                "subtitlePadding": 5,
+            },
+            "axis": {
+                "labelFontSize": 12,
+                "titleFontSize": 12,
+                "titleFontWeight": "normal",
+                "titlePadding": 8,
+                "labelColor": INK,
+                "titleColor": INK,
+                "labelLimit": 260,
+                "gridColor": PALE,
+                "domainColor": GREY,
+                "tickColor": GREY,
+            },
+            "legend": {
+                "orient": "top",
+                "labelFontSize": 12,
+                "labelLimit": 300,
+                "symbolType": "square",
+                "symbolOpacity": 1,
+                "offset": 6,
+            },
+        },
+    }
+
+
+def worth_axis(field: str, title: str | None) -> Spec:
+    """A horizontal axis that always shows zero, with a dark line there."""
+    at_zero = "datum.value === 0"
+    return {
+        "field": field,
+        "type": "quantitative",
+        "title": title,
+        "scale": {"zero": True},
+        "axis": {
+            "tickCount": 8,
+            "labelFlush": False,
+            "domain": False,
+            "gridColor": {"condition": {"test": at_zero, "value": INK}, "value": PALE},
+            "gridWidth": {"condition": {"test": at_zero, "value": 1.5}, "value": 1},
+        },
+    }
+
+
+def panel_title(text: str) -> Spec:
+    return {
+        "text": text,
+        "frame": "group",
+        "anchor": "start",
+        "fontSize": 13,
+        "color": INK,
+        "offset": 4,
+    }
+
+
+def rows_of(field: str, names: Sequence[str]) -> Spec:
+    """Rows in the order given; a name that comes twice is one row."""
+    return {
+        "field": field,
+        "type": "nominal",
+        "sort": None,
+        "title": None,
+        "scale": {"domain": list(dict.fromkeys(names))},
+        "axis": {"ticks": False, "domain": False, "labelPadding": 8},
+    }
+
+
+def gain_or_loss(field: str) -> Spec:
+    """Blue for a gain and orange for a loss; the field is one of this file's, never a user's."""
+    return {
+        "condition": {"test": {"field": field, "gte": 0}, "value": BLUE},
+        "value": ORANGE,
+    }
+
+
+def legend(name: str, kinds: dict[str, str]) -> Spec:
+    return {
+        "datum": name,
+        "type": "nominal",
+        "title": None,
+        "scale": {"domain": list(kinds), "range": list(kinds.values())},
+    }
+
+
+def stepped(
+    events: Sequence[tuple[float, str]], domain: list[float]
+) -> list[tuple[float, str, int]]:
+    """Every event with the line its label stands on, so that no label crosses another's rule.
+
+    Early labels run to the right of their rule and late ones to the left; a rule starts beside its
+    own label, below the labels that reach over it.
+    """
+    late = domain[0] + 0.65 * (domain[1] - domain[0])
+    known = sorted((float(t), clean(label)) for t, label in events if math.isfinite(t))
+    ordered = [e for e in known if e[0] <= late] + [e for e in known[::-1] if e[0] > late]
+    return [(t, label, k % 8) for k, (t, label) in enumerate(ordered)]
+
+
+def event_mark(event: tuple[float, str, int], x: Spec, height: float) -> list[Spec]:
+    """A dotted vertical, and its label at the top."""
+    t, label, level = event
+    low, high = x["scale"]["domain"]
+    side: Spec = {"align": "left", "dx": 5}
+    if t > low + 0.65 * (high - low):
+        side = {"align": "right", "dx": -5}
+    values = [{"period": t, "label": label}]
+    top = LABEL_STEP * level
+    return [
+        {
+            "data": {"values": values},
+            "mark": {"type": "rule", "strokeDash": [2, 3], "color": GREY},
+            "encoding": {"x": x, "y": {"value": top}, "y2": {"value": height}},
+        },
+        {
+            "data": {"values": values},
+            "mark": {"type": "text", "fontSize": 11, "color": INK, "limit": 260, "baseline": "top"}
+            | side,
+            "encoding": {
+                "x": x,
+                "y": {"value": top},
+                "text": {"field": "label", "type": "nominal"},
+            },
+        },
+    ]
+
+
+def quantiles(values: np.ndarray) -> Spec:
+    """The 10, 25, 75 and 90 % points of the finite values."""
+    finite = values[np.isfinite(values)]
+    names = ("low", "lower", "upper", "high")
+    if finite.size == 0:
+        return dict.fromkeys(names)
+    points = np.quantile(finite, [0.1, 0.25, 0.75, 0.9])
+    return {name: number(point) for name, point in zip(names, points, strict=True)}
+
+
+def halves(flow: np.ndarray) -> str:
+    """In words: what comes in the first half of the time, and what in the second."""
+    cut = (flow.size + 1) // 2
+    first, second = float(np.nansum(flow[:cut])), float(np.nansum(flow[cut:]))
+    return f"{say(first)} in the first half, {say(second)} in the second"
+
+
+def extent(at: np.ndarray) -> list[float]:
+    finite = at[np.isfinite(at)]
+    if finite.size == 0:
+        return [0.0, 1.0]
+    low, high = float(finite.min()), float(finite.max())
+    return [low, high] if high > low else [low - 1, high + 1]
+
+
+def last_finite(at: np.ndarray, values: np.ndarray) -> int | None:
+    known = np.flatnonzero(np.isfinite(values) & np.isfinite(at))
+    return int(known[-1]) if known.size else None
+
+
+def vector(values: ArrayLike) -> np.ndarray:
+    return np.atleast_1d(np.asarray(values, dtype=float))
+
+
+def number(value: float) -> float | None:
+    """A number JSON can hold, to six digits; what is not finite is absent."""
+    return float(f"{value:.6g}") if math.isfinite(value) else None
+
+
+def say(value: float | None) -> str:
+    """Two digits that count: no chart knows more."""
+    if value is None or not math.isfinite(value):
+        return "unknown"
+    return f"{float(f'{value:.2g}'):g}".replace("-", "\N{MINUS SIGN}")
+
+
+def percent(value: float | None) -> str:
+    """A probability in whole per cent, never quite none or all."""
+    if value is None or not math.isfinite(value):
+        return "unknown"
+    if 0 < value < 0.01:
+        return "under 1 %"
+    if 0.99 < value < 1:
+        return "over 99 %"
+    return f"{100 * value:.0f} %"
+
+
+def signed(value: float) -> str:
+    return ("+" if value > 0 else "") + say(value)
+
+
+def names_of(names: Iterable[str]) -> list[str]:
+    return [clean(name) for name in names]
+
+
+def clean(text: str, limit: int = 80) -> str:
+    """One printable line: no control or direction characters, cut where it would fill the page."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def plural(unit: str) -> str:
+    return unit if unit.endswith("s") else unit + "s"
