@@ -19,6 +19,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from servanda.game import kernel
+
 Scheme = Literal["multilinear", "simplex", "quadratic", "limited"]
 
 SCHEMES: tuple[Scheme, ...] = ("multilinear", "simplex", "quadratic", "limited")
@@ -33,12 +35,16 @@ def strides(levels: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def slopes(
-    values: Float[Array, "P G C"], levels: tuple[int, ...], stock: int
+    values: Float[Array, "P G C"], levels: tuple[int, ...], stock: int, limited: bool = False
 ) -> Float[Array, "P G C"]:
     """Slope of each value function along one stock, per level.
 
     Central differences inside, one-sided second-order at the two edges, so a quadratic is
     differentiated exactly. Two levels: the plain difference. One level: zero.
+
+    Limited: zero where the two neighbouring differences disagree in sign, and otherwise at most
+    three times the smaller of them (F. N. Fritsch and R. E. Carlson, "Monotone piecewise cubic
+    interpolation", 1980). A cliff then stays a cliff; smooth peaks are flattened a little.
     """
     count = levels[stock]
     before = math.prod(levels[:stock])
@@ -47,13 +53,20 @@ def slopes(
     v = values.reshape(blocks, before, count, after, channels)
     if count == 1:
         return jnp.zeros_like(values)
-    if count == 2:
-        difference = v[:, :, 1:] - v[:, :, :1]
-        return jnp.concatenate([difference, difference], axis=2).reshape(values.shape)
-    first = -1.5 * v[:, :, :1] + 2.0 * v[:, :, 1:2] - 0.5 * v[:, :, 2:3]
-    inside = 0.5 * (v[:, :, 2:] - v[:, :, :-2])
-    last = 1.5 * v[:, :, -1:] - 2.0 * v[:, :, -2:-1] + 0.5 * v[:, :, -3:-2]
-    return jnp.concatenate([first, inside, last], axis=2).reshape(values.shape)
+    difference = v[:, :, 1:] - v[:, :, :-1]
+    left = jnp.concatenate([difference[:, :, :1], difference], axis=2)
+    right = jnp.concatenate([difference, difference[:, :, -1:]], axis=2)
+    slope = 0.5 * (left + right)
+    if count > 2:
+        first = 1.5 * difference[:, :, :1] - 0.5 * difference[:, :, 1:2]
+        last = 1.5 * difference[:, :, -1:] - 0.5 * difference[:, :, -2:-1]
+        slope = jnp.concatenate([first, slope[:, :, 1:-1], last], axis=2)
+    if limited:
+        bound = 3.0 * jnp.minimum(jnp.abs(left), jnp.abs(right))
+        bound = jnp.where(left * right > 0.0, bound, 0.0)
+        # At the edges left = right, and the slope must still not turn against it.
+        slope = jnp.where(slope * left > 0.0, jnp.clip(slope, -bound, bound), 0.0)
+    return slope.reshape(values.shape)
 
 
 def _cell(
@@ -121,49 +134,6 @@ def _simplex(points: Float[Array, "U A N K"], levels: tuple[int, ...]) -> list[C
     return corners
 
 
-def interpolate_reference(
-    values: Float[Array, "P G C"],
-    points: Float[Array, "U A N K"],
-    table: Int[Array, "R"],
-    pattern: Int[Array, "R A"],
-    levels: tuple[int, ...],
-    scheme: Scheme,
-) -> Float[Array, "R C A N"]:
-    """Interpolate in pure JAX: the meaning of `interpolate`, and its form on a GPU.
-
-    Arguments, shapes and schemes are those of `interpolate`.
-    """
-    _check(values, points, table, pattern, levels, scheme)
-    blocks, grid, channels = values.shape
-    flat = values.reshape(blocks * grid, channels)
-    block = pattern[:, :, None].astype(jnp.int32) * grid
-    corners = _box(points, levels) if scheme == "multilinear" else _simplex(points, levels)
-    varying = [k for k, count in enumerate(levels) if count > 1]
-    gradients = (
-        [slopes(values, levels, k).reshape(blocks * grid, channels) for k in varying]
-        if scheme in ("quadratic", "limited")
-        else []
-    )
-
-    def rows(source: Float[Array, "PG C"], where: Int[Array, "R A N"]) -> Float[Array, "R A N C"]:
-        return source.at[where].get(mode="promise_in_bounds")
-
-    total: Float[Array, "R A N C"] | float = 0.0
-    low = high = None
-    for weight, index, offsets in corners:
-        where = block + index[table]
-        height = rows(flat, where)
-        if scheme == "limited":
-            low = height if low is None else jnp.minimum(low, height)
-            high = height if high is None else jnp.maximum(high, height)
-        for gradient, offset in zip(gradients, offsets, strict=False):  # none: no gradient terms
-            height = height + 0.5 * offset[table][..., None] * rows(gradient, where)
-        total = total + weight[table][..., None] * height
-    if low is not None and high is not None:
-        total = jnp.clip(total, low, high)
-    return jnp.transpose(jnp.asarray(total), (0, 3, 1, 2))
-
-
 def interpolate(
     values: Float[Array, "P G C"],
     points: Float[Array, "U A N K"],
@@ -184,7 +154,7 @@ def interpolate(
         scheme: `multilinear` (2^K corners), `simplex` (Kuhn simplex, K + 1 corners; second
             order), `quadratic` (the same corners with half-gradients,
             sum_c w_c [V_c + (x - x_c).grad V_c / 2]: exact for quadratics, third order,
-            overshoots at cliffs), `limited` (`quadratic` kept within the corner values).
+            overshoots at cliffs), `limited` (`quadratic` with monotone slopes: see `slopes`).
 
     Returns:
         The values [R, C, A, N]. Differentiable in `values` and `points` by reverse mode.
@@ -192,7 +162,61 @@ def interpolate(
     Raises:
         ValueError: shapes that do not belong together, or an unknown scheme.
     """
-    return interpolate_reference(values, points, table, pattern, levels, scheme)
+    _check(values, points, table, pattern, levels, scheme)
+    doubles = values.dtype == jnp.float64 and points.dtype == jnp.float64
+    if not (doubles and kernel.ready(sum(count > 1 for count in levels))):
+        return interpolate_reference(values, points, table, pattern, levels, scheme)
+    channels = values.shape[2]
+    rows = _rows(values, levels, scheme)
+    padding = -channels % kernel.VECTOR
+    if padding:
+        rows = jnp.pad(rows, ((0, 0), (0, 0), (0, 0), (0, padding)))
+    code = {"multilinear": kernel.MULTILINEAR, "simplex": kernel.SIMPLEX}
+    return kernel.evaluate(
+        rows,
+        points,
+        table.astype(jnp.int32),
+        pattern.astype(jnp.int32),
+        levels,
+        code.get(scheme, kernel.HALF_GRADIENT),
+        channels,
+    )
+
+
+def interpolate_reference(
+    values: Float[Array, "P G C"],
+    points: Float[Array, "U A N K"],
+    table: Int[Array, "R"],
+    pattern: Int[Array, "R A"],
+    levels: tuple[int, ...],
+    scheme: Scheme,
+) -> Float[Array, "R C A N"]:
+    """`interpolate` in pure JAX: its meaning, and its form where there is no kernel."""
+    _check(values, points, table, pattern, levels, scheme)
+    blocks, grid, channels = values.shape
+    rows = _rows(values, levels, scheme).reshape(blocks * grid, -1, channels)
+    block = pattern[:, :, None].astype(jnp.int32) * grid
+    corners = _box(points, levels) if scheme == "multilinear" else _simplex(points, levels)
+    total = jnp.zeros((*pattern.shape, points.shape[2], channels), values.dtype)
+    for weight, index, offsets in corners:
+        where = block + index[table]
+        height = rows[:, 0].at[where].get(mode="promise_in_bounds")
+        for k in range(rows.shape[1] - 1):
+            slope = rows[:, k + 1].at[where].get(mode="promise_in_bounds")
+            height = height + 0.5 * offsets[k][table][..., None] * slope
+        total = total + weight[table][..., None] * height
+    return jnp.transpose(total, (0, 3, 1, 2))
+
+
+def _rows(
+    values: Float[Array, "P G C"], levels: tuple[int, ...], scheme: Scheme
+) -> Float[Array, "P G S C"]:
+    """Each grid point's value and, for the gradient schemes, its slopes along varying stocks."""
+    columns = [values]
+    if scheme in ("quadratic", "limited"):
+        varying = [k for k, count in enumerate(levels) if count > 1]
+        columns += [slopes(values, levels, k, scheme == "limited") for k in varying]
+    return jnp.stack(columns, axis=2)
 
 
 def _check(

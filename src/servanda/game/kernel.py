@@ -1,0 +1,235 @@
+"""Can this machine run the interpolation kernel, and how is it called from JAX?
+
+In: rows of grid values, arrival points and index tables, as `interpolate` prepares them. Out: the
+interpolated values, with their reverse-mode derivative. The kernel (kernel.c) is compiled with the
+system's C compiler the first time a number of stocks is met and kept in the user's cache folder;
+where that cannot be done the caller uses pure JAX, and `status` says why.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import jaxlib
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+MULTILINEAR, SIMPLEX, HALF_GRADIENT = 0, 1, 2
+"""Codes of the schemes in kernel.c."""
+
+MAX_STOCKS = 6
+VECTOR = 4
+"""Channels a vector holds: rows are padded to a multiple of it."""
+
+_SOURCE = Path(__file__).with_name("kernel.c")
+_FLAGS = ("-std=gnu11", "-O3", "-ffp-contract=fast", "-fPIC", "-shared")
+_TUNINGS = (("-march=native",), ("-mcpu=native",), ())
+_lock = threading.Lock()
+
+
+class KernelError(Exception):
+    """Why the kernel cannot be used; never leaves this module."""
+
+
+def status(stocks: int = 4) -> str:
+    """`ready`, or the reason why interpolation runs in pure JAX instead.
+
+    Compiles the kernel for this number of stocks if that has not been done.
+    """
+    if os.environ.get("SERVANDA_KERNEL", "").lower() in ("off", "0", "no", "false"):
+        return "switched off by SERVANDA_KERNEL"
+    if jax.default_backend() != "cpu":
+        return f"the kernel is for CPUs, and JAX computes on {jax.default_backend()}"
+    if not jax.config.read("jax_enable_x64"):
+        return "the kernel is for double precision, and jax_enable_x64 is off"
+    if not 0 <= stocks <= MAX_STOCKS:
+        return f"the kernel takes up to {MAX_STOCKS} stocks with more than one level, not {stocks}"
+    with _lock:
+        return _register(stocks)[1]
+
+
+def ready(stocks: int) -> bool:
+    """Whether `evaluate` can be called for this number of stocks with two levels or more."""
+    return status(stocks) == "ready"
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(4, 5, 6))
+def evaluate(
+    rows: Float[Array, "P G S V"],
+    points: Float[Array, "U A N K"],
+    table: Int[Array, "R"],
+    pattern: Int[Array, "R A"],
+    levels: tuple[int, ...],
+    scheme: int,
+    channels: int,
+) -> Float[Array, "R C A N"]:
+    """Sum the rows around every arrival point; call only where `ready`.
+
+    Args:
+        rows: at each grid point the value (S = 1) or the value and the slope per level along each
+            stock with two levels or more; channels padded to a multiple of `VECTOR`.
+        points, table, pattern, levels: as in `interpolate`; indices are int32.
+        scheme: `MULTILINEAR`, `SIMPLEX` or `HALF_GRADIENT` (the only one with slopes).
+        channels: how many of the padded channels are wanted.
+    """
+    shape = (table.shape[0], channels, *points.shape[1:3])
+    call = jax.ffi.ffi_call(
+        _names(levels)[0], jax.ShapeDtypeStruct(shape, jnp.float64), vmap_method="sequential"
+    )
+    out: Array = call(rows, points, table, pattern, **_attributes(levels, scheme, channels))
+    return out
+
+
+Residuals = tuple[Array, Array, Array, Array]
+
+
+def _forward(
+    rows: Array,
+    points: Array,
+    table: Array,
+    pattern: Array,
+    levels: tuple[int, ...],
+    scheme: int,
+    channels: int,
+) -> tuple[Array, Residuals]:
+    out = evaluate(rows, points, table, pattern, levels, scheme, channels)
+    return out, (rows, points, table, pattern)
+
+
+def _backward(
+    levels: tuple[int, ...], scheme: int, channels: int, kept: Residuals, cotangent: Array
+) -> tuple[Array, Array, None, None]:
+    rows, points, table, pattern = kept
+    call = jax.ffi.ffi_call(
+        _names(levels)[1],
+        (
+            jax.ShapeDtypeStruct(rows.shape, jnp.float64),
+            jax.ShapeDtypeStruct(points.shape, jnp.float64),
+        ),
+        vmap_method="sequential",
+    )
+    d_rows, d_points = call(
+        rows, points, table, pattern, cotangent, **_attributes(levels, scheme, channels)
+    )
+    return d_rows, d_points, None, None
+
+
+evaluate.defvjp(_forward, _backward)
+
+
+def _attributes(
+    levels: tuple[int, ...], scheme: int, channels: int
+) -> dict[str, np.ndarray | np.int64]:
+    return {
+        "levels": np.array(levels, np.int64),
+        "scheme": np.int64(scheme),
+        "channels": np.int64(channels),
+    }
+
+
+def _names(levels: tuple[int, ...]) -> tuple[str, str]:
+    """Names under which XLA knows the forward and backward kernel for this grid."""
+    name, reason = _register(sum(count > 1 for count in levels))
+    if reason != "ready":
+        raise RuntimeError(f"the interpolation kernel is not available: {reason}")
+    return f"{name}_forward", f"{name}_backward"
+
+
+@functools.cache
+def _register(stocks: int) -> tuple[str, str]:
+    """Compile, load and register the kernel; its name in XLA, and `ready` or a reason."""
+    try:
+        name, library = _load(stocks)
+        for direction in ("forward", "backward"):
+            handler = jax.ffi.pycapsule(getattr(library, f"servanda_{direction}"))
+            jax.ffi.register_ffi_target(f"{name}_{direction}", handler, platform="cpu")
+    except Exception as error:  # anything at all: there is a pure JAX path
+        return "", f"{type(error).__name__}: {error}"
+    return name, "ready"
+
+
+def _load(stocks: int) -> tuple[str, ctypes.CDLL]:
+    """The kernel as a loaded library, from the cache folder or freshly compiled."""
+    compiler = _compiler()
+    # The name carries everything the machine code depends on, so a stale file is never loaded and
+    # XLA's own cache never finds a call to a kernel that has changed.
+    digest = hashlib.sha256(
+        "\n".join((_SOURCE.read_text(), compiler, _version(compiler), *_FLAGS, *_cpu())).encode()
+    ).hexdigest()[:16]
+    name = f"servanda_interpolate_{stocks}_{digest}"
+    try:
+        folder = _cache_folder()
+        kept = folder / f"{name}.so"
+        if not kept.exists():
+            _compile(compiler, stocks, folder, kept)
+        return name, ctypes.CDLL(str(kept))
+    except OSError:  # a folder that cannot be written, or a damaged file: build for this process
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder_name:
+            made = Path(folder_name) / f"{name}.so"
+            _compile(compiler, stocks, Path(folder_name), made)
+            return name, ctypes.CDLL(str(made))
+
+
+def _compile(compiler: str, stocks: int, folder: Path, target: Path) -> None:
+    """Compile kernel.c for a number of stocks; the file appears whole or not at all."""
+    handle, scratch = tempfile.mkstemp(suffix=".so", dir=folder)
+    os.close(handle)
+    try:
+        for tuning in _TUNINGS:
+            command = [compiler, *_FLAGS, *tuning, f"-DSTOCKS={stocks}"]
+            command += [f"-I{jax.ffi.include_dir()}", "-o", scratch, str(_SOURCE)]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+            if done.returncode == 0:
+                Path(scratch).replace(target)
+                return
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        raise KernelError(f"{compiler} could not compile the kernel: {lines[0]}")
+    finally:
+        Path(scratch).unlink(missing_ok=True)
+
+
+def _compiler() -> str:
+    """The C compiler: $CC, or the first of the usual names."""
+    for candidate in (os.environ.get("CC", ""), "cc", "gcc", "clang"):
+        found = shutil.which(candidate) if candidate else None
+        if found:
+            return found
+    raise KernelError("no C compiler (cc, gcc or clang) on this machine")
+
+
+def _version(compiler: str) -> str:
+    done = subprocess.run(
+        [compiler, "--version"], capture_output=True, text=True, timeout=30, check=True
+    )
+    return done.stdout
+
+
+def _cpu() -> tuple[str, ...]:
+    """What the machine code and the call interface depend on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        wanted = ("model name", "flags", "Features", "CPU part")
+        described = {line for line in lines if line.startswith(wanted)}
+    except OSError:
+        described = {platform.processor()}
+    return (platform.system(), platform.machine(), jaxlib.__version__, *sorted(described))
+
+
+def _cache_folder() -> Path:
+    """$SERVANDA_CACHE, $XDG_CACHE_HOME/servanda or ~/.cache/servanda, made if need be."""
+    own = os.environ.get("SERVANDA_CACHE")
+    shared = os.environ.get("XDG_CACHE_HOME")
+    folder = Path(own) if own else (Path(shared) if shared else Path.home() / ".cache") / "servanda"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
