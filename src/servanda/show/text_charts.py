@@ -47,7 +47,7 @@ def terminal_survival(
         middle: probability in force, shape [period], 0 to 1.
         low: lower edge of the band over worlds, shape [period].
         high: upper edge of the band, shape [period].
-        width: of the whole text, in characters.
+        width: of the whole text, in characters; at least 14.
         height: of the drawn area, in lines; made odd, so that 50 % falls on a line.
         unit: the name of one period.
         ascii_only: leave out block and braille characters.
@@ -155,7 +155,7 @@ def _period_axis(
         ruler[column] = tick
         numbers[start : start + len(label)] = label
         free = start + len(label) + 1
-    caption = f"{plural(unit)} since signature"
+    caption = f"{plural(unit)} since signature"[: columns + 6]
     return [f"{'':5}{corner}{''.join(ruler)}", "".join(numbers), f"{caption:>{columns + 6}}"]
 
 
