@@ -5,13 +5,13 @@ on standard error, and an exit code: 0 done, 1 only warnings (`check`), 2 a mist
 interrupted. Everything heavy is imported inside the commands, so that `--help` answers at once.
 """
 
-import difflib
+import io
 import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 app = App(
     name="servanda",
     version=__version__,
+    suppress_keyboard_interrupt=False,  # `main` says it and gives the exit code
     help="Will this agreement be kept? Who would break it, when, why, and what would make it hold?",
     help_epilogue="Start with: servanda assess scenarios/ukraine-2025 --deal kremlin_counter",
 )
@@ -96,34 +97,36 @@ def check(case: Case, /, *, as_json: AsJson = False, out: Out = None) -> int:
 
     Exit code 0: sound; 1: warnings only; 2: mistakes that must be corrected first.
     """
-    from servanda.errors import ScenarioError
+    from servanda.errors import Finding, ScenarioError
 
     _check_writable(out)
-    errors: Sequence[Any] = ()
-    warnings: Sequence[Any] = ()
-    report: Any = None
+    findings: tuple[Finding, ...]
+    size: str | None = None
     try:
         scenario = _load(case)
     except ScenarioError as error:
-        errors = error.findings
-        if not errors:  # nothing to point at: the file cannot be read at all
-            raise
+        findings = error.findings
     else:
-        warnings = scenario.warnings
-        report = _size_report(scenario)
+        from servanda.game.size import size_report
+
+        findings = scenario.warnings
+        size = size_report(scenario)
+    errors = sum(finding.severity == "error" for finding in findings)
+    warnings = len(findings) - errors
 
     if as_json or (out is not None and out.suffix == ".json"):
-        findings = [{"severity": "error", **_plain(f)} for f in errors]
-        findings += [{"severity": "warning", **_plain(f)} for f in warnings]
-        answer = {"case": str(case), "sound": not errors, "findings": findings}
-        answer["size"] = _plain(report) if report is not None else None
-        _deliver(json.dumps(answer, indent=2, ensure_ascii=False, default=str), out)
+        answer = {
+            "case": str(case),
+            "sound": not errors,
+            "findings": [asdict(finding) for finding in findings],
+            "size": size,
+        }
+        _deliver(json.dumps(answer, indent=2, ensure_ascii=False), out)
     else:
-        lines = [str(finding) for finding in errors]
-        lines += [f"{finding} (warning)" for finding in warnings]
-        lines.append(f"{case}: {_count(len(errors), 'error')}, {_count(len(warnings), 'warning')}")
-        if report is not None:
-            lines.append(str(report))
+        lines = [str(f) + ("" if f.severity == "error" else " (warning)") for f in findings]
+        lines.append(f"{case}: {_count(errors, 'error')}, {_count(warnings, 'warning')}")
+        if size is not None:
+            lines.append(size)
         _deliver("\n".join(_printable(line) for line in lines), out)
     return 2 if errors else 1 if warnings else 0
 
@@ -193,30 +196,11 @@ def _choose_deal(scenario: "Scenario", deal: str | None) -> str:
 
 
 def _check_name(kind: str, name: str, known: Iterable[str]) -> None:
-    from servanda.errors import QuestionError
+    from servanda.errors import unknown
 
     names = list(known)
-    if name in names:
-        return
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    way_out = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names) or 'none'}"
-    raise QuestionError(f"unknown {kind} '{name}'; {way_out}")
-
-
-def _size_report(scenario: "Scenario") -> Any:
-    """Size and memory of the solved game, before solving it."""
-    try:
-        from servanda.game.build import size_report
-    except ImportError:  # not written yet
-        return None
-    return size_report(scenario)
-
-
-def _plain(value: Any) -> dict[str, Any]:
-    """A finding or a report as plain data for JSON."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    return dict(value)
+    if name not in names:
+        raise unknown(kind, name, names)
 
 
 def _text(answer: Any) -> str:
@@ -262,21 +246,9 @@ def _print_rich(show: Callable[[Any], None], out: Path | None) -> None:
     if out is None:
         show(Console(highlight=False))
         return
-    console = Console(width=100, highlight=False, no_color=True, record=True, file=_Nowhere())
-    show(console)
-    _deliver(console.export_text(styles=False), out)
-
-
-class _Nowhere:
-    """A text file that keeps nothing: Rich records what it prints."""
-
-    encoding = "utf-8"
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def flush(self) -> None:
-        pass
+    page = io.StringIO()
+    show(Console(width=100, highlight=False, no_color=True, file=page))
+    _deliver(page.getvalue(), out)
 
 
 @contextmanager

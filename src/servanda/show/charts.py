@@ -215,6 +215,8 @@ def worth_by_interest(
     for name in dict.fromkeys(owner):
         mine = [k for k, other in enumerate(owner) if other == name]
         total = float(np.nansum(value[mine]))
+        if abs(total) < 1e-9 * float(np.nansum(np.abs(value[mine]))):
+            total = 0.0  # what cancels leaves dust
         rows: list[Spec] = [
             {
                 "interest": label[k],

@@ -142,7 +142,7 @@ def stepped(
     late = domain[0] + 0.65 * (domain[1] - domain[0])
     known = sorted((float(t), clean(label)) for t, label in events if math.isfinite(t))
     ordered = [e for e in known if e[0] <= late] + [e for e in known[::-1] if e[0] > late]
-    return [(t, label, k % 8) for k, (t, label) in enumerate(ordered)]
+    return [(t, label, k % 12) for k, (t, label) in enumerate(ordered)]
 
 
 def event_mark(event: tuple[float, str, int], x: Spec, height: float) -> list[Spec]:
