@@ -17,9 +17,10 @@ import yaml
 
 from servanda.errors import Finding, Severity
 
-MAX_BYTES: Final = 2_000_000
-MAX_NODES: Final = 60_000
+MAX_BYTES: Final = 1_000_000
+MAX_NODES: Final = 30_000
 MAX_DEPTH: Final = 12
+MAX_SUGGESTIONS: Final = 200
 
 Path = tuple[str | int, ...]
 
@@ -68,6 +69,7 @@ class Document:
     findings: list[Finding] = field(default_factory=list)
     damaged: set[Path] = field(default_factory=set)
     _said: set[tuple[int, int, str]] = field(default_factory=set)
+    _suggestions: int = 0
 
     def report(
         self,
@@ -85,9 +87,12 @@ class Document:
         `offset` is a position inside the text of the value (a name inside a formula). Nothing is
         said about a path whose damage was reported before.
         """
-        if any(_concerns(path, damage) for damage in self.damaged):
+        if any(path[:i] in self.damaged for i in range(1, len(path) + 1)):
             return
-        near = nearest(text, known) if text else ""
+        near = ""
+        if text and self._suggestions < MAX_SUGGESTIONS:  # comparing names takes time
+            self._suggestions += 1
+            near = nearest(text, known)
         line, column = self.place(path, on_key=on_key, offset=offset)
         self._note(line, column, message, text, near, severity)
 
@@ -142,14 +147,6 @@ class Document:
                     remaining -= 1
             line, column = line + 1, 0
         return mark.line, mark.column
-
-
-def _concerns(path: Path, damage: Path) -> bool:
-    """Whether a mistake at `path` may only follow from that damage."""
-    if path[: len(damage)] == damage:
-        return True
-    below = damage[len(path) :]
-    return damage[: len(path)] == path and all(isinstance(part, int) for part in below)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

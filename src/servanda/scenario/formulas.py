@@ -96,7 +96,7 @@ class Formula:
 def constant(value: float) -> Formula:
     """The formula that is always `value` (infinity is allowed here, for acuity)."""
     number = float(value)
-    return Formula(f"{number:g}", ast.Constant(number), frozenset())
+    return Formula(repr(number).removesuffix(".0"), ast.Constant(number), frozenset())
 
 
 def parse_formula(text: str | float | bool) -> Formula:

@@ -24,7 +24,10 @@ from servanda.scenario.shape import check_shape
 FILE_NAME: Final = "scenario.yaml"
 
 # Sections whose entries carry names that other sections refer to.
-_NAMED: Final = ("parties", "assumptions", "stocks", "phases", "moves", "let", "terms")
+_NAMED: Final = ("parties", "assumptions", "stocks", "phases", "let", "terms", "proposals")
+
+# The forms in which a name is referred to: by itself, or after one of these.
+_PREFIXES: Final = ("", "broken.", "breach.", "refused_by.", "terms.", "proposals.")
 
 
 def load(source: str | os.PathLike[str]) -> Scenario:
@@ -139,23 +142,28 @@ def _tolerate_damaged(document: Document, names: Names) -> None:
 
     A misspelt section counts as damaged: its names are not unknown because of that.
     """
-    data = document.data or {}
     for path in document.damaged:
-        if len(path) == 1:
-            section = data.get(str(path[0]))
-            names.tolerate(map(str, section) if isinstance(section, dict) else ())
-            for key in section if isinstance(section, dict) else ():
-                names.tolerate([f"broken.{key}", f"breach.{key}", f"refused_by.{key}"])
-                names.tolerate([f"terms.{key}", f"proposals.{key}"])
-        elif path[0] in _NAMED:
-            names.tolerate([str(path[1])])
-            names.tolerate([f"{path[0]}.{path[1]}"])
-        elif path[0] == "obligations":
-            names.tolerate([f"broken.{path[1]}", f"breach.{path[1]}"])
-        elif path[0] == "hypotheses" and len(path) >= 4:
-            names.tolerate([str(path[3])])
-        elif path[0] == "proposals":
-            names.tolerate([f"proposals.{path[1]}"])
+        inside: Any = document.data
+        for part in path:
+            inside = inside.get(part) if isinstance(inside, dict) else None
+        keys = [str(key) for key in inside] if isinstance(inside, dict) else []
+        match path:
+            case (_,):
+                names.tolerate(f"{prefix}{key}" for key in keys for prefix in _PREFIXES)
+            case ("obligations", str(name)):
+                names.tolerate([f"broken.{name}", f"breach.{name}"])
+            case ("hypotheses", _) | ("hypotheses", _, _):
+                names.tolerate(keys)
+                for inner in inside.values() if isinstance(inside, dict) else ():
+                    names.tolerate(map(str, inner) if isinstance(inner, dict) else ())
+            case ("hypotheses", _, _, str(name), *_):
+                names.tolerate([name])
+            case ("moves", str(name), *_) | ("phases", str(name), "values", *_):
+                names.tolerate([name])
+            case (str(section), str(name)) if section in _NAMED:
+                names.tolerate([name, f"{section}.{name}", f"refused_by.{name}"])
+            case (("terms" | "proposals") as section, str(name), *_):
+                names.tolerate([f"{section}.{name}"])
 
 
 def _hash(data: Any) -> str:

@@ -8,8 +8,10 @@ or one that is out of place is reported where it stands.
 from __future__ import annotations
 
 import keyword
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final, Literal
 
 from servanda.errors import FormulaError
@@ -19,6 +21,7 @@ from servanda.scenario.formulas import (
     WORDS,
     Formula,
     constant,
+    evaluate,
     occurrences,
     parse_formula,
     substitute,
@@ -82,7 +85,8 @@ class Names:
 
     `kinds` maps every readable dotted name to its kind, `wholes` a party, phase or decision to
     the names under it, `owners` a top-level name to what it stands for. `tolerated` are names
-    whose declaration is damaged: reading them is no mistake. `used` collects what is read.
+    whose declaration is damaged: reading them is no mistake. `used` collects what is read, save a
+    stock that only reads itself.
     """
 
     document: Document
@@ -161,7 +165,11 @@ class Names:
             sound &= self._check(path, formula, name, offset, context, frozenset(hidden), because)
         if not sound:
             return constant(0.0)
-        self.used |= formula.names
+        own = path[1] if path[0] == "stocks" else None
+        self.used |= {name for name in formula.names if name != own}
+        if not formula.names and not math.isfinite(float(evaluate(formula, {}))):
+            self.document.report(path, f"{dotted(path)} is no finite number")
+            return constant(0.0)
         try:
             return substitute(formula, self.derived)
         except FormulaError as error:
@@ -184,23 +192,22 @@ class Names:
         if self.is_tolerated(name):
             return False
         place = dotted(path)
-        allowed = [n for n, k in self.kinds.items() if k in READABLE[context] and n not in hidden]
-        known: list[str] = []
+
+        def allowed(names: Iterable[str]) -> Iterator[str]:
+            return (n for n in names if self.kinds[n] in READABLE[context] and n not in hidden)
+
+        known: Iterable[str] = ()
         if kind is not None:
             reason = because if name in hidden else _ONLY[context]
             message = f"'{name}' is {_A[kind]} and cannot be read in {place}: {reason}"
         elif name in self.wholes:
-            known = [n for n in self.wholes[name] if n in allowed]
-            listed = ", ".join(f"'{n}'" for n in known[:6])
-            what = _A[self.owners[name][0]] if name in self.owners else "not a number"
-            message = f"'{name}' is {what}, not a number, in {place}".replace(
-                "not a number, not a number", "not a number"
-            )
-            message += f"; read {listed}" if listed else ""
-            known = []
+            what = f"{_A[self.owners[name][0]]}, " if name in self.owners else ""
+            message = f"'{name}' is {what}not a number, in {place}"
+            parts = [f"'{part}'" for part in islice(allowed(self.wholes[name]), 6)]
+            message += f"; read {', '.join(parts)}" if parts else ""
         else:
             message = f"unknown name '{name}' in {place}"
-            known = allowed
+            known = allowed(self.kinds)
         self.document.report(
             path, message, text=name, known=known, offset=blanks_out(formula.text, offset)
         )

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, cast
 
-import numpy as np
 from pydantic import BaseModel
 
 from servanda.errors import FormulaError
@@ -282,7 +281,7 @@ def distribution_of(raw: Any) -> Distribution:
         wanted = dict.fromkeys((*PARAMETERS[kind], "low", "high"))
         found = {key: getattr(raw, key, None) for key in wanted}
         return Distribution(kind, {k: float(v) for k, v in found.items() if v is not None})
-    return fixed(float(np.float64(raw)))
+    return fixed(raw)
 
 
 def sorted_or_reported(

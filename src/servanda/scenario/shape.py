@@ -18,6 +18,9 @@ from pydantic import BaseModel, Tag, ValidationError
 from servanda.scenario.document import Document, Path, dotted, nearest
 from servanda.scenario.schema import HypothesisSection, Number, ScenarioFile
 
+# Lists whose other items can still be checked when one is damaged.
+_LISTS_OF_NAMES: Final = frozenset({"values", "signatories", "obligations", "never"})
+
 # What stands in for a damaged value that must be there. Findings about it are not shown.
 STAND_INS: Final[dict[str, Any]] = {
     "title": "damaged",
@@ -50,19 +53,24 @@ def check_shape(document: Document) -> tuple[ScenarioFile, set[Path]]:
         if section in ScenarioFile.model_fields and section not in STAND_INS:
             del data[section]
     damaged: set[Path] = set()
+    tried: set[Path] = set()
     first = True
     while True:
         try:
-            return ScenarioFile.model_validate(data), damaged
+            return ScenarioFile.model_validate(data), damaged | _lists_of(damaged)
         except ValidationError as error:
             problems = error.errors(include_url=False)
         if first:
             for problem in problems:
                 _report(document, problem)
         first = False
+        faults: dict[Path, str] = {}
+        for problem in problems:
+            faults.setdefault(_path(problem["loc"]), problem["type"])
+        damaged.update(faults)
         # From the back, so that indices into lists stay true while items are taken out.
-        for problem in sorted(problems, key=lambda p: _sortable(_path(p["loc"])), reverse=True):
-            _repair(data, _path(problem["loc"]), problem["type"], damaged)
+        for path in sorted(faults, key=_sortable, reverse=True):
+            _repair(data, path, faults[path], tried, damaged)
 
 
 def _path(location: tuple[str | int, ...]) -> Path:
@@ -72,6 +80,17 @@ def _path(location: tuple[str | int, ...]) -> Path:
         for part in location
         if isinstance(part, int) or not (part.startswith("<") or part == "[key]")
     )
+
+
+def _lists_of(damaged: set[Path]) -> set[Path]:
+    """The lists of numbers that hold a damaged one: nothing sound can be said of them either."""
+    return {
+        path[:-1]
+        for path in damaged
+        if isinstance(path[-1], int)
+        and path[0] not in ("order", "moves")
+        and path[-2] not in _LISTS_OF_NAMES
+    }
 
 
 def _sortable(path: Path) -> list[tuple[int, str]]:
@@ -248,25 +267,36 @@ def _step(place: Any, part: str | int) -> Any:
 # --- going on in spite of it ----------------------------------------------------------------
 
 
-def _repair(data: dict[str, Any], path: Path, kind: str, damaged: set[Path]) -> None:
-    """Put a stand-in at a damaged path, or take the entry out; each call gets closer to an end."""
-    again = path in damaged
-    damaged.add(path)
+def _repair(
+    data: dict[str, Any], path: Path, kind: str, tried: set[Path], damaged: set[Path]
+) -> None:
+    """Put a stand-in at a damaged path, once, or take the entry out, which damages it as well.
+
+    Every call adds to `tried` or takes something out of the data, so repairs come to an end.
+    """
+    missing = kind == "missing"
     parent: Any = data
     for part in path[:-1]:
         if not _has(parent, part):
-            return
+            return  # taken out with something above it
         parent = parent[part]
     key = path[-1]
-    if not again and kind != "extra_forbidden" and isinstance(parent, dict) and key in STAND_INS:
-        # The section name `next` of phases and `set` of levers never stand alone as entries.
-        parent[key] = copy.deepcopy(STAND_INS[str(key)])
-    elif not again and isinstance(parent, list) and _has(parent, key):
-        parent[int(key)] = 0.0 if any(isinstance(x, int | float) for x in parent) else "damaged"
-    elif _has(parent, key):
+    if not missing and not _has(parent, key):
+        return
+    if kind != "extra_forbidden" and path not in tried:
+        if isinstance(parent, dict) and key in STAND_INS:
+            tried.add(path)
+            parent[key] = copy.deepcopy(STAND_INS[str(key)])
+            return
+        if isinstance(parent, list) and isinstance(key, int):
+            tried.add(path)
+            parent[key] = 0.0 if any(isinstance(x, int | float) for x in parent) else "damaged"
+            return
+    if not missing:
+        damaged.add(path)
         del parent[key]
-    elif len(path) > 1:
-        _repair(data, path[:-1], "extra_forbidden", damaged)
+    else:
+        _repair(data, path[:-1], "extra_forbidden", tried, damaged)
 
 
 def _has(container: Any, key: str | int) -> bool:

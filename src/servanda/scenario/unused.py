@@ -15,7 +15,7 @@ from servanda.scenario.play import Draft
 
 
 def warn_unused(document: Document, names: Names) -> None:
-    """Warn of every assumption, definition, term and stock that nothing reads."""
+    """Warn of every assumption, definition, term, stock and phase that nothing reads."""
     what = {
         "assumption": "assumption",
         "definition": "definition",
@@ -29,6 +29,11 @@ def warn_unused(document: Document, names: Names) -> None:
                 f"nothing uses the {what[kind]} '{name}'",
                 on_key=True,
                 severity="warning",
+            )
+    for phase, (kind_of, path) in names.owners.items():
+        if kind_of == "phase" and not names.used.intersection(names.wholes[phase]):
+            document.report(
+                path, f"nothing uses the phase '{phase}'", on_key=True, severity="warning"
             )
 
 
