@@ -167,10 +167,12 @@ def interpolate(
     if not (doubles and kernel.ready(sum(count > 1 for count in levels))):
         return interpolate_reference(values, points, table, pattern, levels, scheme)
     channels = values.shape[2]
-    rows = _rows(values, levels, scheme)
-    padding = -channels % kernel.VECTOR
-    if padding:
-        rows = jnp.pad(rows, ((0, 0), (0, 0), (0, 0), (0, padding)))
+    padded = jnp.pad(values, ((0, 0), (0, 0), (0, -channels % kernel.VECTOR)))
+    groups = [
+        column.reshape(*column.shape[:2], -1, kernel.VECTOR)
+        for column in _columns(padded, levels, scheme)
+    ]
+    rows = jnp.stack(groups, axis=3)
     code = {"multilinear": kernel.MULTILINEAR, "simplex": kernel.SIMPLEX}
     return kernel.evaluate(
         rows,
@@ -194,29 +196,30 @@ def interpolate_reference(
     """`interpolate` in pure JAX: its meaning, and its form where there is no kernel."""
     _check(values, points, table, pattern, levels, scheme)
     blocks, grid, channels = values.shape
-    rows = _rows(values, levels, scheme).reshape(blocks * grid, -1, channels)
+    columns = [
+        column.reshape(blocks * grid, channels) for column in _columns(values, levels, scheme)
+    ]
     block = pattern[:, :, None].astype(jnp.int32) * grid
     corners = _box(points, levels) if scheme == "multilinear" else _simplex(points, levels)
     total = jnp.zeros((*pattern.shape, points.shape[2], channels), values.dtype)
     for weight, index, offsets in corners:
         where = block + index[table]
-        height = rows[:, 0].at[where].get(mode="promise_in_bounds")
-        for k in range(rows.shape[1] - 1):
-            slope = rows[:, k + 1].at[where].get(mode="promise_in_bounds")
+        height = columns[0].at[where].get(mode="promise_in_bounds")
+        for k, column in enumerate(columns[1:]):
+            slope = column.at[where].get(mode="promise_in_bounds")
             height = height + 0.5 * offsets[k][table][..., None] * slope
         total = total + weight[table][..., None] * height
     return jnp.transpose(total, (0, 3, 1, 2))
 
 
-def _rows(
+def _columns(
     values: Float[Array, "P G C"], levels: tuple[int, ...], scheme: Scheme
-) -> Float[Array, "P G S C"]:
-    """Each grid point's value and, for the gradient schemes, its slopes along varying stocks."""
-    columns = [values]
-    if scheme in ("quadratic", "limited"):
-        varying = [k for k, count in enumerate(levels) if count > 1]
-        columns += [slopes(values, levels, k, scheme == "limited") for k in varying]
-    return jnp.stack(columns, axis=2)
+) -> list[Float[Array, "P G C"]]:
+    """What a scheme reads at each grid point: the values, then the slope along each stock."""
+    if scheme not in ("quadratic", "limited"):
+        return [values]
+    varying = [k for k, count in enumerate(levels) if count > 1]
+    return [values, *(slopes(values, levels, k, scheme == "limited") for k in varying)]
 
 
 def _check(

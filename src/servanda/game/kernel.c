@@ -1,8 +1,8 @@
 /* What is a value function worth between its grid points, at compiled speed?
  *
- * In: rows (at each grid point the value and, where the scheme wants them, the slopes along each
- * stock; channels side by side, padded to a multiple of four), arrival points, and which points and
- * which value function each output reads. Out: the interpolated values, or the cotangents of rows
+ * In: rows (at each grid point, for every four channels, the values and, where the scheme wants
+ * them, the slopes along each stock), arrival points, and which points and which value function
+ * each output reads. Out: the interpolated values, or the cotangents of rows
  * and points. The formulas are those of interpolate.py.
  *
  * Compiled on first use by kernel.py, once per number of stocks (-DSTOCKS=K), against the C header
@@ -21,18 +21,19 @@
 #define K STOCKS
 #define ROOM (STOCKS > 0 ? STOCKS : 1) /* C has no empty arrays */
 #define BOX (1 << STOCKS)
-#define LANES 8
+#define LANES 4
+#define UNROLL _Pragma("GCC unroll 8")
 #define INLINE static inline __attribute__((always_inline))
 
 typedef double vec __attribute__((vector_size(32), aligned(8), may_alias));
+typedef int64_t ints __attribute__((vector_size(32), aligned(8), may_alias));
 
 /* The codes that kernel.py passes. */
 enum scheme { MULTILINEAR, SIMPLEX, HALF_GRADIENT };
 
 struct job {
   int64_t blocks, grid, channels, tables, moves, nodes, coordinates, regimes;
-  int64_t padded;     /* channels, rounded up to a multiple of four */
-  int64_t width;      /* doubles in a row: padded, or padded * (1 + K) with slopes */
+  int64_t width;      /* doubles in a row: channels, rounded up to fours, times 1 or 1 + K */
   int64_t axis[ROOM]; /* the stocks with two levels or more: their place among the coordinates */
   int64_t top[ROOM];  /* the last cell's lower corner: levels - 2 */
   int64_t step[ROOM]; /* step in the flat grid index, times width */
@@ -45,97 +46,23 @@ struct job {
 
 /* Where LANES nodes lie: lower corner (offset into the rows) and fraction along each stock. */
 struct cell {
-  int64_t base[LANES];
-  double fraction[ROOM][LANES];
+  ints base;
+  vec fraction[ROOM];
 };
 
 /* The corners of the Kuhn simplices: offsets, weights, and what multiplies each slope. */
 struct simplex {
-  int64_t corner[K + 1][LANES];
-  int64_t walk[ROOM][LANES]; /* the step from corner i to i + 1 */
-  double weight[K + 1][LANES];
-  double lever[K + 1][ROOM][LANES]; /* half the offset x - x_i */
+  ints corner[K + 1];
+  ints stock[ROOM]; /* the one that steps up between corners i and i + 1 */
+  vec weight[K + 1];
+  vec lever[K + 1][ROOM]; /* half the offset x - x_i */
 };
 
 /* The corners of the boxes: bit k of a corner's number says whether it is the upper one along k. */
 struct box {
   int64_t offset[BOX];
-  double weight[BOX][LANES];
+  vec weight[BOX];
 };
-
-INLINE void locate(const struct job *j, const double *points, int64_t count, struct cell *cell) {
-  for (int n = 0; n < LANES; n++) cell->base[n] = 0;
-  for (int k = 0; k < K; k++) {
-    double x[LANES];
-    for (int n = 0; n < LANES; n++)
-      x[n] = points[(n < count ? n : count - 1) * j->coordinates + j->axis[k]];
-    const double top = (double)j->top[k];
-    for (int n = 0; n < LANES; n++) {
-      /* Written so that NaN falls into cell 0: the result is NaN, the memory stays ours. */
-      double low = x[n] > 0.0 ? x[n] : 0.0;
-      low = low < top ? low : top;
-      const int64_t whole = (int64_t)low;
-      cell->fraction[k][n] = x[n] - (double)whole;
-      cell->base[n] += whole * j->step[k];
-    }
-  }
-}
-
-/* Sort the fractions downwards (an insertion network, ties as in the reference) and walk from the
- * lower corner along the stocks in that order. */
-INLINE void triangulate(const int slopes, const struct job *j, const struct cell *cell,
-                        struct simplex *s) {
-  double f[ROOM][LANES];
-  for (int k = 0; k < K; k++)
-    for (int n = 0; n < LANES; n++) {
-      f[k][n] = cell->fraction[k][n];
-      s->walk[k][n] = j->step[k];
-    }
-  for (int end = K - 1; end > 0; end--)
-    for (int i = 0; i < end; i++)
-      for (int n = 0; n < LANES; n++) {
-        const double a = f[i][n], b = f[i + 1][n];
-        const int64_t p = s->walk[i][n], q = s->walk[i + 1][n];
-        f[i][n] = a < b ? b : a;
-        f[i + 1][n] = a < b ? a : b;
-        s->walk[i][n] = a < b ? q : p;
-        s->walk[i + 1][n] = a < b ? p : q;
-      }
-  for (int n = 0; n < LANES; n++) {
-    s->corner[0][n] = cell->base[n];
-    s->weight[0][n] = K > 0 ? 1.0 - f[0][n] : 1.0;
-  }
-  for (int i = 0; i < K; i++)
-    for (int n = 0; n < LANES; n++) {
-      s->corner[i + 1][n] = s->corner[i][n] + s->walk[i][n];
-      s->weight[i + 1][n] = i + 1 < K ? f[i][n] - f[i + 1][n] : f[i][n];
-    }
-  if (!slopes) return;
-  for (int k = 0; k < K; k++) {
-    double lever[LANES];
-    for (int n = 0; n < LANES; n++) s->lever[0][k][n] = lever[n] = 0.5 * cell->fraction[k][n];
-    for (int i = 0; i < K; i++)
-      for (int n = 0; n < LANES; n++) {
-        /* A step names its stock: steps differ from stock to stock. */
-        lever[n] -= s->walk[i][n] == j->step[k] ? 0.5 : 0.0;
-        s->lever[i + 1][k][n] = lever[n];
-      }
-  }
-}
-
-INLINE void enclose(const struct job *j, const struct cell *cell, struct box *box) {
-  box->offset[0] = 0;
-  for (int n = 0; n < LANES; n++) box->weight[0][n] = 1.0;
-  for (int k = 0; k < K; k++)
-    for (int b = 0; b < 1 << k; b++) {
-      box->offset[b | 1 << k] = box->offset[b] + j->step[k];
-      for (int n = 0; n < LANES; n++) {
-        const double f = cell->fraction[k][n], w = box->weight[b][n];
-        box->weight[b | 1 << k][n] = w * f;
-        box->weight[b][n] = w * (1.0 - f);
-      }
-    }
-}
 
 INLINE vec load(const double *p) { return *(const vec *)p; }
 INLINE void add(double *p, vec x) { *(vec *)p += x; }
@@ -144,121 +71,210 @@ INLINE double dot(vec a, vec b) {
   return (c[0] + c[1]) + (c[2] + c[3]);
 }
 
-/* Write LANES vectors of four channels where the channel is slow and the node fast. */
-INLINE void spread(const struct job *j, double value[LANES][4], double *out, int64_t first,
-                   int64_t count) {
-  const int64_t stride = j->moves * j->nodes;
-  for (int64_t c = 0; c < 4 && first + c < j->channels; c++) {
-    double *line = out + (first + c) * stride;
-    if (count == LANES)
-      for (int n = 0; n < LANES; n++) line[n] = value[n][c];
-    else
-      for (int64_t n = 0; n < count; n++) line[n] = value[n][c];
+INLINE void locate(const struct job *j, const double *points, int64_t count, struct cell *cell) {
+  /* A double from 2^52 to 2^53 is a whole number, and its low bits are that number: rounding and
+   * conversion without instructions that older processors lack. */
+  const vec zero = {0.0, 0.0, 0.0, 0.0}, one = zero + 1.0, whole = zero + 0x1p52;
+  vec base = zero;
+  UNROLL for (int k = 0; k < K; k++) {
+    const vec top = zero + (double)j->top[k];
+    vec x;
+    UNROLL for (int n = 0; n < LANES; n++)
+      x[n] = points[(n < count ? n : 0) * j->coordinates + j->axis[k]];
+    /* Written so that NaN falls into cell 0: the result is NaN, the memory stays ours. */
+    vec inside = (vec)((ints)x & (x > zero));
+    const ints keep = inside < top;
+    inside = (vec)(((ints)inside & keep) | ((ints)top & ~keep));
+    vec low = (inside + whole) - whole;
+    low -= (vec)((ints)one & (low > inside));
+    cell->fraction[k] = x - low;
+    base += low * (double)j->step[k];
+  }
+  cell->base = (ints)(base + whole) ^ (ints)whole;
+}
+
+/* Sort the fractions downwards and walk from the lower corner along the stocks in that order.
+ * The sort is an insertion network on integers: the bits of 1 + fraction order like the number,
+ * and its last three make room for the stock (2^-49 of a level; the first stock wins a tie). */
+INLINE void triangulate(const int slopes, const struct job *j, const struct cell *cell,
+                        struct simplex *s) {
+  ints key[ROOM];
+  vec f[ROOM];
+  UNROLL for (int k = 0; k < K; k++) key[k] = ((ints)(1.0 + cell->fraction[k]) & ~7) | (7 - k);
+  UNROLL for (int end = K - 1; end > 0; end--)
+    UNROLL for (int i = 0; i < end; i++) {
+      const ints a = key[i], b = key[i + 1], swap = a < b;
+      key[i] = (b & swap) | (a & ~swap);
+      key[i + 1] = (a & swap) | (b & ~swap);
+    }
+  UNROLL for (int i = 0; i < K; i++) {
+    f[i] = (vec)(key[i] & ~7) - 1.0;
+    s->stock[i] = 7 - (key[i] & 7);
+  }
+  s->corner[0] = cell->base;
+  s->weight[0] = (vec){1.0, 1.0, 1.0, 1.0};
+  UNROLL for (int i = 0; i < K; i++) {
+    ints step = {0, 0, 0, 0};
+    UNROLL for (int k = 0; k < K; k++) step |= (s->stock[i] == k) & j->step[k];
+    s->corner[i + 1] = s->corner[i] + step;
+    s->weight[i] -= f[i];
+    s->weight[i + 1] = f[i];
+  }
+  if (!slopes) return;
+  const vec half = {0.5, 0.5, 0.5, 0.5};
+  UNROLL for (int k = 0; k < K; k++) {
+    s->lever[0][k] = 0.5 * cell->fraction[k];
+    UNROLL for (int i = 0; i < K; i++)
+      s->lever[i + 1][k] = s->lever[i][k] - (vec)((s->stock[i] == k) & (ints)half);
   }
 }
 
-INLINE void collect(const struct job *j, double value[LANES][4], const double *from, int64_t first,
+INLINE void enclose(const struct job *j, const struct cell *cell, struct box *box) {
+  box->offset[0] = 0;
+  box->weight[0] = (vec){1.0, 1.0, 1.0, 1.0};
+  for (int k = 0; k < K; k++)
+    for (int b = 0; b < 1 << k; b++) {
+      box->offset[b | 1 << k] = box->offset[b] + j->step[k];
+      box->weight[b | 1 << k] = box->weight[b] * cell->fraction[k];
+      box->weight[b] *= 1.0 - cell->fraction[k];
+    }
+}
+
+#if defined(__clang__) || __GNUC__ >= 12
+#define PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define PICK(a, b, ...) __builtin_shuffle(a, b, (ints){__VA_ARGS__})
+#endif
+
+INLINE void transpose(vec v[4]) {
+  const vec a = PICK(v[0], v[1], 0, 4, 2, 6), b = PICK(v[0], v[1], 1, 5, 3, 7);
+  const vec c = PICK(v[2], v[3], 0, 4, 2, 6), d = PICK(v[2], v[3], 1, 5, 3, 7);
+  v[0] = PICK(a, c, 0, 1, 4, 5), v[1] = PICK(b, d, 0, 1, 4, 5);
+  v[2] = PICK(a, c, 2, 3, 6, 7), v[3] = PICK(b, d, 2, 3, 6, 7);
+}
+
+/* Write four nodes' vectors of four channels where the channel is slow and the node fast. */
+INLINE void spread(const struct job *j, vec value[4], double *out, int64_t first, int64_t count) {
+  const int64_t stride = j->moves * j->nodes;
+  const int64_t channels = j->channels - first < 4 ? j->channels - first : 4;
+  transpose(value);
+  out += first * stride;
+  for (int64_t c = 0; c < channels; c++, out += stride)
+    if (count >= 4)
+      *(vec *)out = value[c];
+    else
+      for (int64_t n = 0; n < count; n++) out[n] = value[c][n];
+}
+
+/* The inverse of spread; nodes and channels that are not there read as zero. */
+INLINE void collect(const struct job *j, vec value[4], const double *from, int64_t first,
                     int64_t count) {
   const int64_t stride = j->moves * j->nodes;
-  memset(value, 0, sizeof(double) * LANES * 4);
-  for (int64_t c = 0; c < 4 && first + c < j->channels; c++) {
-    const double *line = from + (first + c) * stride;
-    for (int64_t n = 0; n < count; n++) value[n][c] = line[n];
+  const int64_t channels = j->channels - first < 4 ? j->channels - first : 4;
+  from += first * stride;
+  for (int64_t c = 0; c < 4; c++, from += stride) {
+    value[c] = (vec){0.0, 0.0, 0.0, 0.0};
+    if (c >= channels) continue;
+    if (count >= 4)
+      value[c] = load(from);
+    else
+      for (int64_t n = 0; n < count; n++) value[c][n] = from[n];
   }
+  transpose(value);
 }
 
-INLINE void simplex_forward(const int slopes, const struct job *j, const struct simplex *s,
-                            const double *rows, double *out, int64_t count) {
-  for (int64_t c = 0; c < j->padded; c += 4) {
-    double value[LANES][4];
-    for (int n = 0; n < LANES; n++) {
-      vec total = {0.0, 0.0, 0.0, 0.0};
-      for (int i = 0; i <= K; i++) {
-        const double *row = rows + c + s->corner[i][n];
-        vec height = load(row);
-        if (slopes)
-          for (int k = 0; k < K; k++)
-            height += s->lever[i][k][n] * load(row + (k + 1) * j->padded);
-        total += s->weight[i][n] * height;
-      }
-      *(vec *)value[n] = total;
-    }
-    spread(j, value, out, c, count);
+INLINE vec simplex_value(const int slopes, const struct simplex *s, const double *rows, int n) {
+  vec total = {0.0, 0.0, 0.0, 0.0};
+  UNROLL for (int i = 0; i <= K; i++) {
+    const double *row = rows + s->corner[i][n];
+    vec height = load(row);
+    if (slopes)
+      UNROLL for (int k = 0; k < K; k++)
+        height += s->lever[i][k][n] * load(row + (k + 1) * 4);
+    total += s->weight[i][n] * height;
   }
+  return total;
 }
 
 INLINE void simplex_backward(const int slopes, const struct job *j, const struct simplex *s,
-                             const double *rows, double *d_rows, const double *cotangent,
-                             double *d_points, int64_t count) {
-  for (int64_t c = 0; c < j->padded; c += 4) {
-    double given[LANES][4];
-    collect(j, given, cotangent, c, count);
-    for (int n = 0; n < count; n++) {
-      const vec ct = load(given[n]);
-      vec by_stock[ROOM] = {{0.0, 0.0, 0.0, 0.0}}, before = ct;
-      double along[ROOM];
-      for (int i = 0; i <= K; i++) {
-        const double *row = rows + c + s->corner[i][n];
-        double *d_row = d_rows + c + s->corner[i][n];
-        vec height = load(row);
-        const vec share = s->weight[i][n] * ct;
-        add(d_row, share);
-        if (slopes)
-          for (int k = 0; k < K; k++) {
-            const vec slope = load(row + (k + 1) * j->padded);
-            height += s->lever[i][k][n] * slope;
-            by_stock[k] += s->weight[i][n] * slope;
-            add(d_row + (k + 1) * j->padded, s->lever[i][k][n] * share);
-          }
-        if (i > 0) along[i - 1] = dot(height - before, ct);
-        before = height;
+                             const double *rows, double *d_rows, vec ct, double *d_point, int n) {
+  vec by_stock[ROOM], before = ct;
+  double along[ROOM];
+  UNROLL for (int k = 0; k < K; k++) by_stock[k] = (vec){0.0, 0.0, 0.0, 0.0};
+  UNROLL for (int i = 0; i <= K; i++) {
+    const double *row = rows + s->corner[i][n];
+    double *d_row = d_rows + s->corner[i][n];
+    vec height = load(row);
+    const vec share = s->weight[i][n] * ct;
+    add(d_row, share);
+    if (slopes)
+      UNROLL for (int k = 0; k < K; k++) {
+        const vec slope = load(row + (k + 1) * 4);
+        height += s->lever[i][k][n] * slope;
+        by_stock[k] += s->weight[i][n] * slope;
+        add(d_row + (k + 1) * 4, s->lever[i][k][n] * share);
       }
-      /* A growing fraction moves weight from the corner before its step to the one after. */
-      for (int k = 0; k < K; k++) {
-        double total = slopes ? 0.5 * dot(by_stock[k], ct) : 0.0;
-        for (int i = 0; i < K; i++) total += s->walk[i][n] == j->step[k] ? along[i] : 0.0;
-        d_points[n * j->coordinates + j->axis[k]] += total;
-      }
-    }
+    if (i > 0) along[i - 1] = dot(height - before, ct);
+    before = height;
+  }
+  /* A growing fraction moves weight from the corner before its step to the one after. */
+  UNROLL for (int k = 0; k < K; k++) {
+    double total = slopes ? 0.5 * dot(by_stock[k], ct) : 0.0;
+    UNROLL for (int i = 0; i < K; i++) total += s->stock[i][n] == k ? along[i] : 0.0;
+    d_point[j->axis[k]] += total;
   }
 }
 
-INLINE void box_forward(const struct job *j, const struct cell *cell, const struct box *box,
-                        const double *rows, double *out, int64_t count) {
-  for (int64_t c = 0; c < j->padded; c += 4) {
-    double value[LANES][4];
-    for (int n = 0; n < LANES; n++) {
-      const double *row = rows + c + cell->base[n];
-      vec total = {0.0, 0.0, 0.0, 0.0};
-      for (int b = 0; b < BOX; b++) total += box->weight[b][n] * load(row + box->offset[b]);
-      *(vec *)value[n] = total;
+INLINE vec box_value(const struct box *box, const double *rows, int n) {
+  vec total = {0.0, 0.0, 0.0, 0.0};
+  for (int b = 0; b < BOX; b++) total += box->weight[b][n] * load(rows + box->offset[b]);
+  return total;
+}
+
+INLINE void box_backward(const struct job *j, const struct box *box, const double *rows,
+                         double *d_rows, vec ct, double *d_point, int n) {
+  for (int b = 0; b < BOX; b++) add(d_rows + box->offset[b], box->weight[b][n] * ct);
+  for (int k = 0; k < K; k++) {
+    vec slope = {0.0, 0.0, 0.0, 0.0};
+    for (int b = 0; b < BOX; b++) {
+      if (b >> k & 1) continue;
+      /* The weights of an edge's two ends sum to the weight of the edge. */
+      const int up = b | 1 << k;
+      slope += (box->weight[b][n] + box->weight[up][n]) *
+               (load(rows + box->offset[up]) - load(rows + box->offset[b]));
     }
-    spread(j, value, out, c, count);
+    d_point[j->axis[k]] += dot(slope, ct);
   }
 }
 
-INLINE void box_backward(const struct job *j, const struct cell *cell, const struct box *box,
-                         const double *rows, double *d_rows, const double *cotangent,
-                         double *d_points, int64_t count) {
-  for (int64_t c = 0; c < j->padded; c += 4) {
-    double given[LANES][4];
-    collect(j, given, cotangent, c, count);
-    for (int n = 0; n < count; n++) {
-      const double *row = rows + c + cell->base[n];
-      double *d_row = d_rows + c + cell->base[n];
-      const vec ct = load(given[n]);
-      for (int b = 0; b < BOX; b++) add(d_row + box->offset[b], box->weight[b][n] * ct);
-      for (int k = 0; k < K; k++) {
-        vec slope = {0.0, 0.0, 0.0, 0.0};
-        for (int b = 0; b < BOX; b++) {
-          if (b >> k & 1) continue;
-          /* The weights of an edge's two ends sum to the weight of the edge. */
-          const int up = b | 1 << k;
-          slope += (box->weight[b][n] + box->weight[up][n]) *
-                   (load(row + box->offset[up]) - load(row + box->offset[b]));
-        }
-        d_points[n * j->coordinates + j->axis[k]] += dot(slope, ct);
+/* The nodes of one place for one regime, four channels at a time. */
+INLINE void visit(const enum scheme scheme, const int backward, const struct job *j,
+                  const struct cell *cell, const struct simplex *simplex, const struct box *box,
+                  int64_t block, int64_t line, int64_t place, int64_t count) {
+  const int slopes = scheme == HALF_GRADIENT;
+  const int64_t four = slopes ? 4 * (1 + K) : 4;
+  for (int64_t c = 0; c < j->channels; c += 4, block += four) {
+    const double *rows = j->rows + block;
+    vec value[LANES];
+    if (!backward) {
+      UNROLL for (int n = 0; n < LANES; n++) {
+        /* Read one lane from memory when it is wanted: that is cheaper than to take it out of a
+         * vector, or to keep all of them at hand over the channels. */
+        __asm__ volatile("" : : "r"(cell), "r"(simplex), "r"(box) : "memory");
+        value[n] = scheme == MULTILINEAR ? box_value(box, rows + cell->base[n], n)
+                                         : simplex_value(slopes, simplex, rows, n);
       }
+      spread(j, value, j->out + line, c, count);
+      continue;
+    }
+    collect(j, value, j->cotangent + line, c, count);
+    for (int n = 0; n < count; n++) {
+      double *d_point = j->d_points + place + n * j->coordinates;
+      double *d_rows = j->d_rows + block;
+      if (scheme == MULTILINEAR)
+        box_backward(j, box, rows + cell->base[n], d_rows + cell->base[n], value[n], d_point, n);
+      else
+        simplex_backward(slopes, j, simplex, rows, d_rows, value[n], d_point, n);
     }
   }
 }
@@ -283,17 +299,7 @@ INLINE void sweep(const enum scheme scheme, const int backward, const struct job
           if (j->table[r] != u) continue;
           const int64_t block = j->pattern[r * j->moves + a] * j->grid * j->width;
           const int64_t line = (r * j->channels * j->moves + a) * j->nodes + first;
-          const double *rows = j->rows + block;
-          if (scheme == MULTILINEAR && !backward)
-            box_forward(j, &cell, &box, rows, j->out + line, count);
-          else if (scheme == MULTILINEAR)
-            box_backward(j, &cell, &box, rows, j->d_rows + block, j->cotangent + line,
-                         j->d_points + place, count);
-          else if (!backward)
-            simplex_forward(slopes, j, &simplex, rows, j->out + line, count);
-          else
-            simplex_backward(slopes, j, &simplex, rows, j->d_rows + block, j->cotangent + line,
-                             j->d_points + place, count);
+          visit(scheme, backward, j, &cell, &simplex, &box, block, line, place, count);
         }
       }
 }
@@ -339,7 +345,7 @@ static int is(const XLA_FFI_Buffer *buffer, XLA_FFI_DataType dtype, int64_t rank
   return buffer->dtype == dtype && buffer->rank == rank;
 }
 
-/* Arguments: rows [P, G, S, padded], points [U, A, N, coordinates], table [R], pattern [R, A] and,
+/* Arguments: rows [P, G, fours, S, 4], points [U, A, N, coordinates], table [R], pattern [R, A] and,
  * backward, the cotangent [R, C, A, N]. Attributes: levels, scheme, channels. */
 static XLA_FFI_Error *read_job(const XLA_FFI_CallFrame *frame, int backward, struct job *j,
                                enum scheme *scheme) {
@@ -352,14 +358,14 @@ static XLA_FFI_Error *read_job(const XLA_FFI_CallFrame *frame, int backward, str
     return refuse(frame, "interpolation kernel: levels, scheme or channels missing");
   const XLA_FFI_Buffer *rows = argument(frame, 0), *points = argument(frame, 1);
   const XLA_FFI_Buffer *table = argument(frame, 2), *pattern = argument(frame, 3);
-  if (!is(rows, XLA_FFI_DataType_F64, 4) || !is(points, XLA_FFI_DataType_F64, 4) ||
+  if (!is(rows, XLA_FFI_DataType_F64, 5) || !is(points, XLA_FFI_DataType_F64, 4) ||
       !is(table, XLA_FFI_DataType_S32, 1) || !is(pattern, XLA_FFI_DataType_S32, 2))
     return refuse(frame, "interpolation kernel: rows and points are f64, indices i32");
   memset(j, 0, sizeof *j);
   *scheme = (enum scheme) * (const int64_t *)code->value;
   j->channels = *(const int64_t *)channels->value;
-  j->blocks = rows->dims[0], j->grid = rows->dims[1], j->padded = rows->dims[3];
-  j->width = rows->dims[2] * j->padded;
+  j->blocks = rows->dims[0], j->grid = rows->dims[1];
+  j->width = rows->dims[2] * rows->dims[3] * 4;
   j->tables = points->dims[0], j->moves = points->dims[1], j->nodes = points->dims[2];
   j->coordinates = points->dims[3], j->regimes = table->dims[0];
   int64_t stride = 1;
@@ -374,8 +380,8 @@ static XLA_FFI_Error *read_job(const XLA_FFI_CallFrame *frame, int backward, str
     stride *= count;
   }
   if (stocks != K || stride != j->grid || (int64_t)levels->size != j->coordinates ||
-      j->padded % 4 || j->channels > j->padded || *scheme > HALF_GRADIENT ||
-      rows->dims[2] != (*scheme == HALF_GRADIENT ? 1 + K : 1))
+      rows->dims[4] != 4 || j->channels > rows->dims[2] * 4 || *scheme > HALF_GRADIENT ||
+      rows->dims[3] != (*scheme == HALF_GRADIENT ? 1 + K : 1))
     return refuse(frame, "interpolation kernel: sizes do not fit the grid");
   j->rows = rows->data, j->points = points->data;
   j->table = table->data, j->pattern = pattern->data;

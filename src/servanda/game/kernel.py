@@ -30,7 +30,7 @@ MULTILINEAR, SIMPLEX, HALF_GRADIENT = 0, 1, 2
 
 MAX_STOCKS = 6
 VECTOR = 4
-"""Channels a vector holds: rows are padded to a multiple of it."""
+"""Channels a vector holds, F: rows come in groups of so many."""
 
 _SOURCE = Path(__file__).with_name("kernel.c")
 _FLAGS = ("-std=gnu11", "-O3", "-ffp-contract=fast", "-fPIC", "-shared")
@@ -66,7 +66,7 @@ def ready(stocks: int) -> bool:
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(4, 5, 6))
 def evaluate(
-    rows: Float[Array, "P G S V"],
+    rows: Float[Array, "P G C/F S F"],
     points: Float[Array, "U A N K"],
     table: Int[Array, "R"],
     pattern: Int[Array, "R A"],
@@ -77,11 +77,11 @@ def evaluate(
     """Sum the rows around every arrival point; call only where `ready`.
 
     Args:
-        rows: at each grid point the value (S = 1) or the value and the slope per level along each
-            stock with two levels or more; channels padded to a multiple of `VECTOR`.
+        rows: at each grid point, for every `VECTOR` channels (the last ones padded), the values
+            (S = 1) or the values and the slopes per level along each stock of two levels or more.
         points, table, pattern, levels: as in `interpolate`; indices are int32.
         scheme: `MULTILINEAR`, `SIMPLEX` or `HALF_GRADIENT` (the only one with slopes).
-        channels: how many of the padded channels are wanted.
+        channels: how many channels are wanted, without the padding.
     """
     shape = (table.shape[0], channels, *points.shape[1:3])
     call = jax.ffi.ffi_call(
