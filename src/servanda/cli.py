@@ -143,6 +143,9 @@ def schema(*, out: Out = None) -> int:
 
 def main(tokens: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; `tokens` defaults to what was typed."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without λ or – is no reason to fail
+            stream.reconfigure(errors="replace")
     try:
         code = app(
             list(sys.argv[1:] if tokens is None else tokens),
@@ -150,7 +153,7 @@ def main(tokens: Sequence[str] | None = None) -> int:
             print_error=False,
             result_action="return_value",
         )
-        sys.stdout.flush()
+        print(end="", flush=True)  # a reader that went away shows now, not at exit
         return code if isinstance(code, int) else 0
     except CycloptsError as error:
         return _fail([" ".join(str(error).split()) + " See servanda --help."])
@@ -231,7 +234,7 @@ def _check_writable(out: Path | None) -> None:
 def _deliver(text: str, out: Path | None) -> None:
     """Print the text, or write it whole to a file."""
     if out is None:
-        sys.stdout.write(text.rstrip("\n") + "\n")
+        print(text.rstrip("\n"))
         return
     from servanda.show.render import write_whole
 
