@@ -6,6 +6,7 @@ kind of mistake, whose text is one line per finding: place, cause, remedy.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -68,3 +69,13 @@ class FormulaError(ServandaError):
 
 class QuestionError(ServandaError):
     """A question that cannot be answered as asked: the text says why and what to ask instead."""
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> QuestionError:
+    """The error for a name that is not there: it says the nearest one, or which there are."""
+    names = list(known)
+    near = difflib.get_close_matches(name[:100], names, n=1, cutoff=0.5)
+    if near:
+        return QuestionError(f"unknown {what} '{name[:100]}'; did you mean '{near[0]}'?")
+    there = ", ".join(names[:12]) or "none"
+    return QuestionError(f"unknown {what} '{name[:100]}'; there are: {there}")

@@ -30,7 +30,7 @@ from servanda.game.interpolate import Scheme, interpolate
 from servanda.game.tables import Parameters, Tables, evaluate_group, grid_views
 
 SETTLE_SWEEPS = 3000
-SETTLED = 1e-4  # largest change of a choice probability between two sweeps
+SETTLED = 1e-2  # largest change of a choice probability between two sweeps
 RESIDUAL = 1e-11  # of the stationary value, relative to its size
 
 
@@ -97,7 +97,7 @@ def operator(game: Game, group: Group, method: Method, p: Parameters, period: Ar
     return Operator(tables, x.reshape(u, draws * a, g, k), notice_probability(group, p))
 
 
-def expected(group: Group, method: Method, v: Array, notice: Array, rows: Array, at: Array,
+def expected(game: Game, group: Group, method: Method, v: Array, notice: Array, rows: Array, at: Array,
              points: Array, table: Array, draw: Array, branch: Array | None) -> Array:  # fmt: skip
     """E[V(next)] over events, phases and shocks: [r, channel, a, point].
 
@@ -107,7 +107,7 @@ def expected(group: Group, method: Method, v: Array, notice: Array, rows: Array,
     """
     phases, channels = v.shape[1], v.shape[-1]
     flat = v.reshape(v.shape[0] * phases, -1, channels)
-    successor = jnp.asarray(group.successor)[rows]  # [row, pattern, event]
+    successor = jnp.asarray(game.alike[group.successor])[rows]  # [row, pattern, event]
     target = jnp.asarray(group.next_phase)[rows]  # [row, branch]
     z = successor[:, :, None, :] * phases + target[:, None, :, None]  # row pattern branch event
     weight = notice[rows]
@@ -146,7 +146,7 @@ def sweep(game: Game, method: Method, plans: list[tuple[Stage, ...]], ops: list[
         at = jnp.arange(r, dtype=jnp.int32)
         tables = ops[k].tables
         branch = None if tables.branch is None else tables.branch[setting]
-        ahead = expected(group, method, v, ops[k].notice, rows, at, ops[k].points, setting,
+        ahead = expected(game, group, method, v, ops[k].notice, rows, at, ops[k].points, setting,
                          tables.draw, branch)  # fmt: skip
         q = tables.flow[setting] + discount * ahead
         allowed = jnp.asarray(group.allowed)[rows][..., None]
@@ -169,6 +169,7 @@ Acceptance = list[list[Array]]
 def sign(game: Game, p: Parameters, w: Array) -> tuple[Array, Acceptance]:
     """Add the signing stages to values W [regime, phase, ..., channel]; V and the acceptances."""
     v = w
+    w = w[game.alike]
     accepted: Acceptance = []
     for stage in game.signings:
         ahead = w[stage.yes]

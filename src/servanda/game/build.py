@@ -54,6 +54,7 @@ class Group:
     breached: np.ndarray  # [row, pattern, obligation] bool
     watched: np.ndarray  # [row, obligation] bool: a breach noticed here changes the regime
     successor: np.ndarray  # [row, pattern, obligation + 1] regime; the last is "nothing noticed"
+    absorbing: np.ndarray  # [row] bool: the regime never changes again
     next_phase: np.ndarray  # [row, branch] phase combination of the next period
     live: np.ndarray  # [period + 1, live rows] rows to compute in each period; last: past horizon
 
@@ -82,7 +83,8 @@ class Game:
     graph: Graph = field(repr=False)
     groups: tuple[Group, ...] = field(repr=False)
     signings: tuple[Signing, ...]
-    roots: tuple[dict[str, int], ...]  # per variant: start, signed, no_deal, refused
+    roots: tuple[dict[str, int], ...]  # per variant: start, signed, no_deal
+    alike: np.ndarray  # [regime] the regime that is solved for it: what formulas cannot tell apart
     phase_values: tuple[tuple[int, ...], ...]  # every phase combination
 
     @cached_property
@@ -158,8 +160,38 @@ def build(scenario: Scenario, variants: list[Variant] | tuple[Variant, ...]) -> 
     )
     outcomes = _Outcomes(graph)
     signings, by_period = _reach(graph, outcomes, [r for here in roots for r in here.values()])
+    alike = _alike(graph, outcomes, names, {s.regime for s in signings})
+    by_period = [sorted({int(alike[n]) for n in now}) for now in by_period]
     groups = _groups(graph, phase_values, outcomes, by_period, names)
-    return Game(scenario, tuple(variants), graph, groups, signings, tuple(roots), phase_values)
+    return Game(scenario, tuple(variants), graph, groups, signings, tuple(roots), alike,
+                phase_values)  # fmt: skip
+
+
+def _alike(graph: Graph, outcomes: _Outcomes, names: frozenset[str], asking: set[int]) -> np.ndarray:
+    """[regime] a representative: regimes that never change and that no formula can tell apart."""
+    out = np.arange(len(graph.regimes))
+    first: dict[tuple, int] = {}
+    for n, regime in enumerate(graph.regimes):
+        if n in asking or not _is_absorbing(graph, outcomes, regime):
+            continue
+        key = (*_view(graph, outcomes, regime, names), tuple(bound(graph, regime)))
+        out[n] = first.setdefault(key, n)
+    return out
+
+
+def _is_absorbing(graph: Graph, outcomes: _Outcomes, regime: Regime) -> bool:
+    return all(r == regime for r in outcomes.successors(regime))
+
+
+def _view(graph: Graph, outcomes: _Outcomes, regime: Regime, names: frozenset[str]) -> tuple:
+    """Everything that formulas can read of a regime."""
+    levels = zip(graph.scenario.terms, graph.levels(regime), strict=True)
+    terms = tuple(x for name, x in levels if name in names)
+    seen = tuple(x for name, x in indicators(graph, regime).items() if name in names)
+    breach: tuple = ()
+    if any(n.startswith("breach.") for n in names):
+        breach = (outcomes.active(regime).tobytes(), outcomes.due_now(regime).tobytes())
+    return terms, seen, breach
 
 
 # -- regimes and their successors ---------------------------------------------------------------
@@ -396,6 +428,7 @@ def _group(graph: Graph, live: tuple[tuple[int, ...], ...], members: list,
         breached=_pad(breached_rows, width),
         watched=np.stack(watched_rows),
         successor=_pad(successor_rows, width),
+        absorbing=np.array([_is_absorbing(graph, outcomes, graph.regimes[n]) for n, _ in rows]),
         next_phase=_next_phase_numbers(settings, phase_values)[setting],
         live=_live_rows(rows, by_period),
     )
@@ -420,7 +453,6 @@ def _settings(graph: Graph, rows: np.ndarray, phase_values: tuple[tuple[int, ...
               outcomes: _Outcomes, names: frozenset[str]) -> tuple[Settings, np.ndarray]:  # fmt: skip
     """Merge rows that formulas cannot tell apart."""
     scenario = graph.scenario
-    reads_breach = any(n.startswith("breach.") for n in names)
     branches = [_phase_branches(scenario, p) for p in phase_values]
     keys: dict[tuple, int] = {}
     index = np.zeros(len(rows), np.int32)
@@ -429,11 +461,8 @@ def _settings(graph: Graph, rows: np.ndarray, phase_values: tuple[tuple[int, ...
         regime = graph.regimes[n]
         levels = graph.levels(regime)
         values = indicators(graph, regime)
-        seen_terms = tuple(x for name, x in zip(scenario.terms, levels, strict=True) if name in names)
-        seen = tuple(x for name, x in values.items() if name in names)
         active, due = outcomes.active(regime), outcomes.due_now(regime)
-        breach = (active.tobytes(), due.tobytes()) if reads_breach else ()
-        key = (seen_terms, seen, int(s), breach)
+        key = (int(s), *_view(graph, outcomes, regime, names))
         if key not in keys:
             keys[key] = len(parts)
             parts.append((levels, tuple(values.values()), phase_values[s], active, due, branches[s]))

@@ -82,7 +82,7 @@ def exact_course(game: Game, method: Method, p: Parameters, values: Array, start
         for k, group in enumerate(game.groups):
             row = table[k][regimes, phases]
             z = _at(game, group, method, p, v, live[k], jnp.maximum(row, 0),
-                    jnp.zeros((0, n)), t, False)  # fmt: skip
+                    regimes, jnp.zeros((0, n)), t, False)  # fmt: skip
             own = jnp.where(row >= 0, moving, 0.0)
             flow = flow + jnp.einsum("can,an,n->c", z.flow, z.probability, own) / total
             joint = own * z.probability[None] * z.event  # [event, a, n]

@@ -50,3 +50,13 @@ def make_grid(scenario: Scenario, levels: tuple[int, ...]) -> Grid:
     """The grid with the given number of levels per stock, on the stocks' ranges."""
     stocks = scenario.stocks.values()
     return Grid(tuple(levels), tuple(s.low for s in stocks), tuple(s.high for s in stocks))
+
+
+DEFAULT_LEVELS = {0: 1, 1: 41, 2: 17, 3: 9, 4: 6}
+"""Levels per stock by the number of stocks; more stocks get 5 each."""
+
+
+def default_levels(scenario: Scenario) -> tuple[int, ...]:
+    """A first grid: the scenario's own hints, else fewer levels the more stocks there are."""
+    each = DEFAULT_LEVELS.get(len(scenario.stocks), 5)
+    return tuple(each if s.levels is None else s.levels for s in scenario.stocks.values())

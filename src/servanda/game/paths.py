@@ -90,8 +90,11 @@ class _Position(NamedTuple):
 
 
 def _at(game: Game, group: Group, method: Method, p: Parameters, v: Array, live: Array,
-        row: Array, x: Array, period: Array, exits: bool) -> _Position:  # fmt: skip
-    """Choice probabilities and consequences for paths at rows [n] of a group, stocks [stock, n]."""
+        row: Array, regime: Array, x: Array, period: Array, exits: bool) -> _Position:  # fmt: skip
+    """Choice probabilities and consequences for paths at rows [n] of a group.
+
+    `regime` [n] is the paths' own, of which `row` may stand for several; stocks [stock, n].
+    """
     n = row.shape[0]
     setting = jnp.asarray(group.setting)[row]
     views = path_views(group, setting)
@@ -105,7 +108,7 @@ def _at(game: Game, group: Group, method: Method, p: Parameters, v: Array, live:
     everyone = jnp.arange(n, dtype=jnp.int32)
 
     def ahead(notice: Array) -> Array:
-        out = expected(group, method, v, notice, live, at, points, everyone, tables.draw, branch)
+        out = expected(game, group, method, v, notice, live, at, points, everyone, tables.draw, branch)
         return jnp.moveaxis(out[..., 0], 0, -1)  # [channel, a, n]
 
     discount = p.patience[channel_party(game, method.by_interest)][:, None, None]
@@ -116,14 +119,16 @@ def _at(game: Game, group: Group, method: Method, p: Parameters, v: Array, live:
     probability = jnp.broadcast_to(joint_probability(plan, policy, group.moves), (a, n))
     pattern = jnp.asarray(group.pattern)[row]  # [n, a]
     event = jnp.moveaxis(notice[row[:, None], pattern], (0, 1), (2, 1))
-    successor = jnp.asarray(group.successor)
+    stays = jnp.asarray(group.absorbing)[row][:, None, None]
+    following = jnp.asarray(group.successor)[row[:, None], pattern]  # [n, a, event]
+    following = jnp.where(stays, regime[:, None, None], following)
     broken_value = jnp.zeros(())
     if exits:
         breaks = jnp.asarray(regime_kinds(game) == KINDS.index("broken"))
-        broken_value = ahead(notice * breaks[successor])
+        broken_value = ahead(notice * breaks[jnp.asarray(group.successor)])
     return _Position(
         probability, tables.flow, arrival, tables.draw, tables.branch, event,
-        jnp.moveaxis(successor[row[:, None], pattern], (0, 1), (2, 1)),
+        jnp.moveaxis(following, (0, 1), (2, 1)),
         jnp.asarray(group.next_phase)[row].T, broken_value,
     )  # fmt: skip
 
@@ -133,7 +138,7 @@ def _rows(game: Game) -> np.ndarray:
     out = np.full((len(game.groups), game.regimes, game.phases), -1, np.int32)
     for k, group in enumerate(game.groups):
         out[k, group.rows[:, 0], group.rows[:, 1]] = np.arange(len(group.rows))
-    return out
+    return out[:, game.alike]
 
 
 def simulate_paths(game: Game, method: Method, p: Parameters, values: Array, start: int,
@@ -160,7 +165,7 @@ def simulate_paths(game: Game, method: Method, p: Parameters, values: Array, sta
             if stay and game.graph.regimes[stage.regime].kind != "in_force":
                 continue
             here = asked == stage.regime
-            look = functools.partial(_value_at, method, w, coords, s.phase)
+            look = functools.partial(_value_at, method, w[game.alike], coords, s.phase)
             ahead = look(stage.yes)
             path = [look(m) for m in stage.no]
             chain = jnp.ones(n)
@@ -208,7 +213,7 @@ def simulate_paths(game: Game, method: Method, p: Parameters, values: Array, sta
         for k, group in enumerate(game.groups):
             row = table[k][s.regime, s.phase]
             member = row >= 0
-            z = _at(game, group, method, p, v, live[k], jnp.maximum(row, 0), s.x, t, exits)
+            z = _at(game, group, method, p, v, live[k], jnp.maximum(row, 0), s.regime, s.x, t, exits)
             stays = kinds[z.successor] == in_force if stay else jnp.ones(z.successor.shape, bool)
             chance = z.probability[None] * z.event  # [event, a, n]
             keep = jnp.sum(jnp.where(stays, chance, 0.0), axis=(0, 1))
@@ -315,5 +320,5 @@ def value_at_start(game: Game, method: Method, p: Parameters, w: Array) -> Array
     x = method.grid.coordinates(p.start)[None, None, None]
     which = jnp.arange(game.regimes, dtype=jnp.int32)[:, None]
     zero = jnp.zeros(game.regimes, jnp.int32)
-    start = w[:, _first_phase(game)]
+    start = w[game.alike, _first_phase(game)]
     return interpolate(start, x, zero, which, method.grid.levels, method.scheme)[:, :, 0, 0]

@@ -1,0 +1,95 @@
+"""Will the game fit in memory? Asked before anything is allocated.
+
+In: a game and a grid. Out: the bytes it needs, in words a user can act on, or a refusal.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+
+from servanda.errors import QuestionError
+from servanda.game.build import Game, build
+from servanda.game.grid import default_levels
+from servanda.game.regimes import Variant
+from servanda.scenario.model import Scenario
+
+SHARE = 0.5
+"""The part of the machine's memory that a game may take."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """What one world of a game costs: counts and bytes."""
+
+    levels: tuple[int, ...]
+    points: int
+    regimes: int
+    phases: int
+    joint_moves: int
+    bytes: int
+
+    def __str__(self) -> str:
+        grid = " x ".join(str(n) for n in self.levels) or "no stocks"
+        return (
+            f"{self.points:,} grid points ({grid}), {self.joint_moves:,} joint moves, "
+            f"{self.regimes} regimes, {self.phases} phases: {in_words(self.bytes)} a world"
+        )
+
+
+def in_words(count: float) -> str:
+    """A number of bytes with its unit."""
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if count < 1000 or unit == "TB":
+            return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:,.1f} {unit}"
+        count /= 1000
+    raise AssertionError
+
+
+def size_of(game: Game, levels: tuple[int, ...], by_interest: bool = False) -> Size:
+    """The memory one world of a game takes while it is solved."""
+    points = math.prod(levels)
+    stocks = len(game.stocks)
+    channels = len(game.parties) + (len(game.interests) if by_interest else 0)
+    total = 0
+    for group in game.groups:
+        settings = len(group.settings.terms)
+        live = group.live.shape[1]
+        formulas = len(game.scenario.let) + len(game.interests) + 2 * stocks
+        tables = settings * group.moves * points * (channels + stocks + formulas)
+        actions = 3 * live * group.moves * points * channels
+        mixed = live * group.breached.shape[1] * group.next_phase.shape[1] * points * channels
+        total += 8 * (tables + actions + mixed)
+    history = game.scenario.horizon + 1 + 20  # every period's values, and those being mixed
+    total += 8 * history * game.regimes * game.phases * points * channels
+    moves = max(group.moves for group in game.groups)
+    return Size(levels, points, game.regimes, game.phases, moves, total)
+
+
+def refuse_if_too_large(game: Game, levels: tuple[int, ...], by_interest: bool = False) -> None:
+    """Raise QuestionError, in words, if two worlds at once would not fit in memory."""
+    size = size_of(game, levels, by_interest)
+    limit = SHARE * memory()
+    if 2 * size.bytes > limit:
+        raise QuestionError(
+            f"the game is too large for this machine: {size}, two worlds at once, and "
+            f"{in_words(limit)} may be used. Fewer stocks or `levels:`, fewer options, "
+            "shorter phasing lists or a shorter horizon would make it fit"
+        )
+
+
+def memory() -> int:
+    """The machine's memory in bytes."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return 8 * 10**9
+
+
+def size_report(scenario: Scenario) -> str:
+    """One line on the size of a scenario's largest game, for `check`."""
+    proposals = list(scenario.proposals.values())
+    games = [build(scenario, [Variant(p)]) for p in proposals or [None]]
+    sizes = [size_of(game, default_levels(scenario)) for game in games]
+    return str(max(sizes, key=lambda s: s.bytes))

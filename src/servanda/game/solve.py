@@ -1,0 +1,153 @@
+"""What is a deal worth at the start, to whom, and who signs?
+
+In: a scenario, a proposal (or none) and worlds. Out: a `Solution`: values of the deal in force and
+of no deal at the actual starting point, worth by party and by interest, and signing probabilities.
+The recursion itself is in `backward`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from servanda import __version__
+from servanda.errors import QuestionError, unknown
+from servanda.game.backward import Method
+from servanda.game.batch import Follow, Program, Progress, run, stakes
+from servanda.game.build import Game, build
+from servanda.game.grid import default_levels, make_grid
+from servanda.game.interpolate import Scheme
+from servanda.game.regimes import Bind, Variant
+from servanda.game.size import refuse_if_too_large
+from servanda.scenario.model import Proposal, Scenario
+from servanda.scenario.worlds import Worlds, modal
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Values at the starting point; arrays are labelled, utilities as in the scenario.
+
+    `value` is [world, regime, party] for the regimes "signed" (in force from period 0, absent
+    without a proposal) and "no_deal"; `signing` [world, signatory] given that all others sign;
+    `joint` [world] the probability that all sign.
+    """
+
+    scenario: Scenario = field(repr=False)
+    proposal: Proposal | None
+    worlds: Worlds = field(repr=False)
+    levels: tuple[int, ...]
+    value: xr.DataArray
+    interest: xr.DataArray | None  # [world, regime, interest], labelled "party.interest"
+    signing: xr.DataArray
+    joint: xr.DataArray
+    settled: bool  # past the horizon policies stopped changing, in every world
+    failures: int  # brackets without an equilibrium on the principal branch
+    version: str = __version__
+
+    @property
+    def worth(self) -> xr.DataArray:
+        """Value in force at the start minus value of no deal, [world, party]."""
+        if self.proposal is None:
+            raise QuestionError("worth needs a proposal")
+        difference = self.value.sel(regime="signed") - self.value.sel(regime="no_deal")
+        return difference.drop_vars("regime", errors="ignore").rename("worth")
+
+    @property
+    def worth_by_interest(self) -> xr.DataArray:
+        """Worth split by interest, [world, interest]; needs `by_interest=True`."""
+        if self.interest is None:
+            raise QuestionError("solve with by_interest=True to split worth by interest")
+        difference = self.interest.sel(regime="signed") - self.interest.sel(regime="no_deal")
+        return difference.drop_vars("regime", errors="ignore").rename("worth_by_interest")
+
+    def to_dataframe(self) -> Any:
+        """Values as a long table."""
+        return self.value.to_dataframe()
+
+
+def solve(scenario: Scenario, proposal: str | Proposal | None = None, *,
+          worlds: Worlds | None = None, binds: tuple[Bind, ...] = (),
+          levels: tuple[int, ...] | None = None, scheme: Scheme = "quadratic",
+          by_interest: bool = False, progress: Progress | None = None) -> Solution:  # fmt: skip
+    """Solve the game with a proposal signed, refused and absent, in every world.
+
+    `worlds` defaults to the modal world; `levels` are grid levels per stock. Raises QuestionError
+    for an unknown proposal or a game too large for memory.
+    """
+    program, worlds = prepare(scenario, proposal, worlds, binds, levels, scheme, by_interest)
+    return read_solution(program, worlds, run(program, worlds, progress))
+
+
+def find_proposal(scenario: Scenario, proposal: str | Proposal | None) -> Proposal | None:
+    """A proposal by name; an unknown one names the nearest."""
+    if proposal is None or isinstance(proposal, Proposal):
+        return proposal
+    if proposal not in scenario.proposals:
+        raise unknown("deal", proposal, scenario.proposals)
+    return scenario.proposals[proposal]
+
+
+def prepare(scenario: Scenario, proposal: str | Proposal | None, worlds: Worlds | None,
+            binds: tuple[Bind, ...], levels: tuple[int, ...] | None, scheme: Scheme,
+            by_interest: bool, paths: int = 0, seed: int = 0) -> tuple[Program, Worlds]:  # fmt: skip
+    """The program of one proposal, after checking that it fits in memory."""
+    worlds = modal(scenario) if worlds is None else worlds
+    game = build(scenario, [Variant(find_proposal(scenario, proposal), binds)])
+    levels = default_levels(scenario) if levels is None else tuple(levels)
+    refuse_if_too_large(game, levels, by_interest)
+    method = Method(make_grid(scenario, levels), scheme, by_interest)
+    program = Program(game, method, stakes(scenario), tuple(worlds.names), (), paths, seed)
+    return program, worlds
+
+
+def read_solution(program: Program, worlds: Worlds, out: dict[str, Any]) -> Solution:
+    """Label a program's results for its first variant."""
+    game = program.game
+    roots = game.roots[0]
+    proposal = game.variants[0].proposal
+    labels = [name for name in ("signed", "no_deal") if name in roots]
+    picked = np.stack([out["value"][:, roots[name]] for name in labels], axis=1)
+    parties = len(game.parties)
+    value = xr.DataArray(
+        picked[:, :, :parties], dims=("world", "regime", "party"),
+        coords={"regime": labels, "party": list(game.parties)}, name="value",
+    )  # fmt: skip
+    interest = None
+    if program.method.by_interest:
+        names = [f"{p}.{i}" for p, i in game.interests]
+        interest = xr.DataArray(
+            picked[:, :, parties:], dims=("world", "regime", "interest"),
+            coords={"regime": labels, "interest": names}, name="interest",
+        )  # fmt: skip
+    alone, joint = signing_at_start(game, out)
+    signatories = [] if proposal is None else list(proposal.signatories)
+    return Solution(
+        program.game.scenario, proposal, worlds, program.method.grid.levels, value, interest,
+        xr.DataArray(alone, dims=("world", "signatory"), coords={"signatory": signatories}),
+        xr.DataArray(joint, dims=("world",)),
+        bool(np.all(out["tail"].settled)), int(np.sum(out["failures"])),
+    )  # fmt: skip
+
+
+def signing_at_start(game: Game, out: dict[str, Any], variant: int = 0
+                     ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Each signatory's acceptance given that all others sign, and the joint probability."""
+    count = len(out["value"])
+    proposal = game.variants[variant].proposal
+    if proposal is None:
+        return np.zeros((count, 0)), np.zeros(count)
+    graph = game.graph
+    # an offer that opens later is judged as if it were put at the start
+    first = graph.index[graph.start(variant)]
+    for k, stage in enumerate(game.signings):
+        if stage.regime == first:
+            return np.stack(out["alone"][k : k + 1], 0)[0], np.prod(
+                np.stack(out["accept"][k], axis=-1), axis=-1
+            )
+    return np.full((count, len(proposal.signatories)), np.nan), np.full(count, np.nan)
+
+
+__all__ = ["Follow", "Solution", "find_proposal", "prepare", "read_solution", "solve"]
