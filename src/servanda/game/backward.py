@@ -23,15 +23,17 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from servanda.game.build import Game, Group
-from servanda.game.choice import Policy, Stage, play, stages
+from servanda.game.choice import Stage, joint_probability, play, stages
 from servanda.game.grid import Grid
 from servanda.game.fixedpoint import fixed_point
 from servanda.game.interpolate import Scheme, interpolate
 from servanda.game.tables import Parameters, Tables, evaluate_group, grid_views
 
-SETTLE_SWEEPS = 3000
-SETTLED = 1e-2  # largest change of a choice probability between two sweeps
-RESIDUAL = 1e-11  # of the stationary value, relative to its size
+SETTLED = 0.01
+"""A choice probability has settled when it changes by less than this from round to round."""
+
+EVALUATION_LIMIT = 400
+"""Most iterations of one evaluation of fixed policies."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,11 @@ class Method:
     """How to solve: the grid, the interpolation scheme, and whether interests are kept apart."""
 
     grid: Grid
-    scheme: Scheme = "quadratic"
+    scheme: Scheme = "simplex"
     by_interest: bool = False
+    rounds: int = 4  # past the horizon: rounds of sweeps, each closed by an exact evaluation
+    sweeps: int = 12  # in each round
+    tolerance: float = 1e-8  # of the evaluations, relative
 
 
 class Operator(NamedTuple):
@@ -54,16 +59,16 @@ class Operator(NamedTuple):
 class Tail(NamedTuple):
     """How the stationary value was found."""
 
-    sweeps: Array
-    settled: Array  # policies stopped changing
-    residual: Array  # relative change of the value under one more sweep
+    sweeps: Array  # in all, evaluations included
+    moved: Array  # share of choice probabilities that still moved in the last round
+    residual: Array  # relative, of the last evaluation
 
 
 class Backward(NamedTuple):
     """The solution of one world."""
 
     values: Array  # [period + 1, regime, phase, g, channel], before the moves; last: the tail
-    policies: list[Policy] | None  # per group, stacked over periods, if kept
+    policies: list[Array] | None  # per group [period, row, a, g], if kept
     tail: Tail
     failures: Array  # brackets whose equilibrium was not found
 
@@ -131,8 +136,13 @@ def expected(game: Game, group: Group, method: Method, v: Array, notice: Array, 
 
 
 def sweep(game: Game, method: Method, plans: list[tuple[Stage, ...]], ops: list[Operator],
-          p: Parameters, v: Array, live: list[Array]) -> tuple[Array, list[Policy], Array]:  # fmt: skip
-    """One period back: V of the next period to W of this one, for the live rows of every group."""
+          p: Parameters, v: Array, live: list[Array], given: list[Array] | None = None,
+          ) -> tuple[Array, list[Array], Array]:  # fmt: skip
+    """One period back: V of the next period to W of this one, for the live rows of every group.
+
+    Returns W, every group's probabilities of joint moves [row, a, g], and the number of brackets
+    without an equilibrium. Given probabilities are used as they are.
+    """
     owner = channel_party(game, method.by_interest)
     discount = p.patience[owner][None, :, None, None]
     phases = v.shape[1]
@@ -151,9 +161,12 @@ def sweep(game: Game, method: Method, plans: list[tuple[Stage, ...]], ops: list[
         q = tables.flow[setting] + discount * ahead
         allowed = jnp.asarray(group.allowed)[rows][..., None]
         opened = {d: x[setting] for d, x in tables.open.items()}
-        out, policy, failed = play(q, group, plans[k], p.precision, allowed, opened)
-        chosen.append(policy)
-        failures = failures + failed
+        if given is None:
+            out, policy, failed = play(q, group, plans[k], p.precision, allowed, opened)
+            chosen.append(joint_probability(plans[k], policy, group.moves))
+            failures = failures + failed
+        else:
+            out = jnp.sum(given[k][:, None] * q, axis=2)
         z = jnp.asarray(group.rows[:, 0] * phases + group.rows[:, 1])[rows]
         # rows are padded by repeating the last one: write each only once
         repeated = jnp.concatenate([jnp.zeros(1, bool), rows[1:] == rows[:-1]])
@@ -166,17 +179,22 @@ Acceptance = list[list[Array]]
 """For every signing stage, the probability that each signatory accepts when its turn comes."""
 
 
-def sign(game: Game, p: Parameters, w: Array) -> tuple[Array, Acceptance]:
-    """Add the signing stages to values W [regime, phase, ..., channel]; V and the acceptances."""
+def sign(game: Game, p: Parameters, w: Array, given: Acceptance | None = None
+         ) -> tuple[Array, Acceptance]:  # fmt: skip
+    """Add the signing stages to values W [regime, phase, ..., channel]; V and the acceptances.
+
+    Given acceptances are used as they are.
+    """
     v = w
     w = w[game.alike]
     accepted: Acceptance = []
-    for stage in game.signings:
+    for k, stage in enumerate(game.signings):
         ahead = w[stage.yes]
         own: list[Array] = []
-        for i, no in zip(reversed(stage.parties), reversed(stage.no), strict=True):
-            q = accept_probability(p, i, ahead, w[no])
-            ahead = q[..., None] * ahead + (1.0 - q[..., None]) * w[no]
+        for j in reversed(range(len(stage.parties))):
+            no = w[stage.no[j]]
+            q = accept_probability(p, stage.parties[j], ahead, no) if given is None else given[k][j]
+            ahead = q[..., None] * ahead + (1.0 - q[..., None]) * no
             own.insert(0, q)
         v = v.at[stage.regime].set(ahead)
         accepted.append(own)
@@ -188,24 +206,30 @@ def accept_probability(p: Parameters, party: int, yes: Array, no: Array) -> Arra
     return jax.nn.sigmoid(p.precision[party] * (yes[..., party] - no[..., party]))
 
 
+def value_shape(game: Game, method: Method) -> tuple[int, int, int, int]:
+    """The shape of one period's values, [regime, phase, g, channel]."""
+    channels = len(channel_party(game, method.by_interest))
+    return game.regimes, game.phases, method.grid.size, channels
+
+
 def backward(game: Game, method: Method, p: Parameters, keep: bool = True,
-             policies: bool = False) -> Backward:  # fmt: skip
-    """Solve one world. `keep` returns every period's values, else only the first; traced by JAX."""
+             policies: bool = False, guess: Array | None = None) -> Backward:  # fmt: skip
+    """Solve one world; traced by JAX.
+
+    `keep` returns every period's values, else only the first; `guess` is a stationary value to
+    start from (of a nearby world), [regime, phase, g, channel].
+    """
     plans = [stages(game, group) for group in game.groups]
     horizon = game.scenario.horizon
 
     def operators(period: Array) -> list[Operator]:
         return [operator(game, group, method, p, period) for group in game.groups]
 
-    channels = len(channel_party(game, method.by_interest))
-    shape = (game.regimes, game.phases, method.grid.size, channels)
+    end = jnp.zeros(value_shape(game, method))
+    tail = Tail(jnp.zeros((), int), jnp.zeros(()), jnp.zeros(()))
     if game.scenario.terminal == "stationary":
-        last = [_distinct(group.live[horizon]) for group in game.groups]
-        end, tail = _stationary(game, method, plans, operators(jnp.asarray(horizon * 1.0)), p,
-                                jnp.zeros(shape), last)  # fmt: skip
-    else:
-        end = jnp.zeros(shape)
-        tail = Tail(jnp.zeros((), int), jnp.ones((), bool), jnp.zeros(()))
+        start = end if guess is None else guess
+        end, tail = _stationary(game, method, plans, operators(jnp.asarray(horizon * 1.0)), p, start)
     fixed = None if game.uses_calendar else operators(jnp.zeros(()))
     constant = all((g.live[:horizon] == g.live[0]).all() for g in game.groups)
 
@@ -222,8 +246,8 @@ def backward(game: Game, method: Method, p: Parameters, keep: bool = True,
         return (w, failures + failed), kept
 
     xs = (jnp.arange(horizon) * 1.0, [jnp.asarray(g.live[:horizon]) for g in game.groups])
-    start = (end, jnp.zeros((), int))
-    (first, failures), (values, chosen) = jax.lax.scan(body, start, xs, reverse=True)
+    state = (end, jnp.zeros((), int))
+    (first, failures), (values, chosen) = jax.lax.scan(body, state, xs, reverse=True)
     values = jnp.concatenate([values, end[None]]) if keep else jnp.stack([first])
     return Backward(values, chosen if policies else None, tail, failures)
 
@@ -237,46 +261,65 @@ def _distinct(rows: np.ndarray) -> np.ndarray:
 
 
 def _stationary(game: Game, method: Method, plans: list[tuple[Stage, ...]], ops: list[Operator],
-                p: Parameters, zero: Array, live: list[np.ndarray]) -> tuple[Array, Tail]:  # fmt: skip
-    """The value of the game whose calendar stands still, as the limit of finite horizons."""
-    rows = [jnp.asarray(x) for x in live]
+                p: Parameters, guess: Array) -> tuple[Array, Tail]:  # fmt: skip
+    """The value of the game whose calendar stands still, as the limit of finite horizons.
 
-    def step(w: Array, world: tuple):  # type: ignore[no-untyped-def]
-        ops, p = world
+    Rounds of a fixed number of sweeps, each round closed by the exact value of the policies it has
+    arrived at. Everything is differentiated: sweeps as they are, evaluations implicitly.
+    """
+    rows = [jnp.asarray(_distinct(g.live[game.scenario.horizon])) for g in game.groups]
+
+    def once(w: Array, _: Any) -> tuple[Array, Any]:
         v, accepted = sign(game, p, w)
-        w, chosen, failed = sweep(game, method, plans, ops, p, v, rows)
-        return w, (accepted, chosen), failed
+        w, chosen, _ = sweep(game, method, plans, ops, p, v, rows)
+        return w, (accepted, chosen)
 
-    @jax.custom_vjp
-    def solve(world: tuple) -> tuple[Array, Tail]:
-        return _iterate(step, world, zero)
+    def look(w: Array, world: tuple) -> Array:
+        ops, p, (accepted, chosen) = world
+        v, _ = sign(game, p, w, accepted)
+        return sweep(game, method, plans, ops, p, v, rows, chosen)[0]
 
-    def forward(world: tuple):  # type: ignore[no-untyped-def]
-        w, tail = solve(world)
-        return (w, tail), (w, world)
+    body = jax.checkpoint(once, prevent_cse=False)
 
-    def pull(saved, cotangent):  # type: ignore[no-untyped-def]
-        w, world = saved
-        g, _ = cotangent
-        _, back = jax.vjp(lambda w, world: step(w, world)[0], w, world)
-        u = fixed_point(lambda u: (g + back(u)[0], ()), g, None, 1e-11, 1000).x
-        return (back(u)[1],)
+    def round_(state: tuple, _: Any) -> tuple[tuple, Any]:
+        w, before = state
+        w, _ = jax.lax.scan(lambda w, x: (body(w, x)[0], None), w, None, length=method.sweeps - 1)
+        _, policies = body(w, None)
+        moved = _share_moved(policies, before)
+        w, count, gap = _evaluate(look, (ops, p, policies), w, method.tolerance)
+        return (w, policies), (moved, count, gap)
 
-    solve.defvjp(forward, pull)
-    return solve((ops, p))
+    shapes = jax.eval_shape(once, guess, None)[1]
+    nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    (w, _), (moved, count, gap) = jax.lax.scan(round_, (guess, nothing), None, length=method.rounds)
+    return w, Tail(jnp.sum(count) + method.rounds * method.sweeps, moved[-1], gap[-1])
 
 
-def _iterate(step, world: tuple, zero: Array) -> tuple[Array, Tail]:  # type: ignore[no-untyped-def]
-    """Sweep until policies settle, then solve for the value they lead to."""
+def _share_moved(now: Any, before: Any) -> Array:
+    """The share of choice probabilities that changed by more than SETTLED."""
+    pairs = list(zip(jax.tree.leaves(now), jax.tree.leaves(before), strict=True))
+    moved = sum((jnp.sum(jnp.abs(x - y) > SETTLED) for x, y in pairs), jnp.zeros((), int))
+    return moved / max(1, sum(x.size for x, _ in pairs))
 
-    def once(w: Array) -> tuple[Array, Any]:
-        w, chosen, _ = step(w, world)
-        return w, chosen
 
-    def settled(a: Any, b: Any) -> Array:
-        pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
-        moved = [jnp.max(jnp.abs(x - y)) for x, y in pairs]
-        return jnp.max(jnp.stack(moved)) < SETTLED if moved else jnp.ones((), bool)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _evaluate(look, world: tuple, guess: Array, tolerance: float):  # type: ignore[no-untyped-def]
+    """The value of given policies: w = look(w, world), linear in w."""
+    end = fixed_point(lambda w: look(w, world), guess, tolerance, EVALUATION_LIMIT)
+    return end.x, end.count, end.gap
 
-    end = fixed_point(once, zero, settled, RESIDUAL, SETTLE_SWEEPS)
-    return end.x, Tail(end.count, end.settled & (end.gap <= 1e-8), end.gap)
+
+def _evaluate_forward(look, world, guess, tolerance):  # type: ignore[no-untyped-def]
+    w, count, gap = _evaluate(look, world, guess, tolerance)
+    return (w, count, gap), (w, world, tolerance)
+
+
+def _evaluate_back(look, saved, cotangent):  # type: ignore[no-untyped-def]
+    w, world, tolerance = saved
+    g = cotangent[0]
+    _, back = jax.vjp(look, w, world)
+    u = fixed_point(lambda u: g + back(u)[0], g, tolerance, EVALUATION_LIMIT).x
+    return back(u)[1], jnp.zeros_like(w), jnp.zeros(())
+
+
+_evaluate.defvjp(_evaluate_forward, _evaluate_back)

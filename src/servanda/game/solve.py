@@ -128,7 +128,7 @@ def read_solution(program: Program, worlds: Worlds, out: dict[str, Any]) -> Solu
         program.game.scenario, proposal, worlds, program.method.grid.levels, value, interest,
         xr.DataArray(alone, dims=("world", "signatory"), coords={"signatory": signatories}),
         xr.DataArray(joint, dims=("world",)),
-        bool(np.all(out["tail"].settled)), int(np.sum(out["failures"])),
+        bool(np.all(out["tail"].moved < 0.02)), int(np.sum(out["failures"])),
     )  # fmt: skip
 
 
