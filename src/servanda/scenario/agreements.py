@@ -131,7 +131,7 @@ def read_obligations(
             section.label or name,
         )
     graph = {n: {o.due} & found.keys() if o.due else set() for n, o in found.items()}
-    sorted_or_reported(graph, names, "obligations")
+    sorted_or_reported(graph, names, "obligations", "falls due on its own breach")
     return found
 
 
@@ -147,7 +147,8 @@ def _bound_options(
     names: Names,
 ) -> tuple[tuple[int, int], ...]:
     where = dotted(path)
-    if (section.never is None) == (section.must is None):
+    damaged = {(*path, "never"), (*path, "must")} & names.document.damaged
+    if (section.never is None) == (section.must is None) and not damaged:
         count = "neither" if section.never is None else "both"
         names.document.report(
             path, f"{where} has {count} of 'never' and 'must'; it needs one", on_key=True
@@ -261,7 +262,7 @@ def read_proposals(
                 known=known,
             )
     graph = {n: {p.otherwise} & found.keys() if p.otherwise else set() for n, p in found.items()}
-    sorted_or_reported(graph, names, "proposals")
+    sorted_or_reported(graph, names, "proposals", "comes after itself")
     return found
 
 

@@ -120,7 +120,7 @@ def read_claims(claims: Mapping[str, ClaimSection], document: Document) -> dict[
         except FormulaError as error:
             document.report(
                 path,
-                f"{error.message} in {dotted(path)}",
+                f"{dotted(path)}: {error.message}",
                 text=error.text,
                 offset=blanks_out(section.test.strip(), error.offset),
             )

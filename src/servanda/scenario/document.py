@@ -21,6 +21,7 @@ MAX_BYTES: Final = 1_000_000
 MAX_NODES: Final = 30_000
 MAX_DEPTH: Final = 12
 MAX_SUGGESTIONS: Final = 200
+MAX_FINDINGS: Final = 1000
 
 Path = tuple[str | int, ...]
 
@@ -103,7 +104,7 @@ class Document:
     def _note(
         self, line: int, column: int, message: str, text: str, near: str, severity: Severity
     ) -> None:
-        if (line, column, message) not in self._said:
+        if len(self.findings) < MAX_FINDINGS and (line, column, message) not in self._said:
             self._said.add((line, column, message))
             message = "".join(c if c.isprintable() else "?" for c in message)
             self.findings.append(
@@ -155,7 +156,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     folded = {choice.lower(): choice for choice in choices}
     if word.lower() in folded:
         return folded[word.lower()]
-    found = difflib.get_close_matches(word[:100], choices, n=1, cutoff=0.7)
+    found = difflib.get_close_matches(word[:100], choices, n=1, cutoff=0.6)
     return found[0] if found else ""
 
 
@@ -194,6 +195,11 @@ def read_document(text: str, name: str) -> Document:
     return document
 
 
+def _flow(context: str | None) -> str:
+    """The brackets of the flow collection that libyaml says it was reading, if it was."""
+    return "[]" if "flow seq" in (context or "") else "{}" if "flow map" in (context or "") else ""
+
+
 def _report_syntax(document: Document, error: yaml.MarkedYAMLError) -> None:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line, mark.column) if mark is not None else (-1, -1)
@@ -207,6 +213,17 @@ def _report_syntax(document: Document, error: yaml.MarkedYAMLError) -> None:
         message = "'*' and '&' begin an alias or an anchor in YAML; put the text in quotes"
     elif "cannot start any token" in problem:
         message = f"a value cannot begin with '{shown[column : column + 1]}'; put it in quotes"
+    elif error.context_mark is not None and _flow(error.context):
+        line, column = error.context_mark.line, error.context_mark.column
+        brackets = _flow(error.context)
+        message = f"a ',' or the closing '{brackets[1]}' is missing after this '{brackets[0]}'"
+    elif "expected node content" in problem:
+        message = "cannot be read as YAML: a value is missing; is a '[' or '{' not closed?"
+    elif "expected key" in problem or "block end" in problem:
+        message = (
+            "cannot be read as YAML: a key should stand here; is a quote or a bracket above it "
+            "not closed, or is it indented wrongly?"
+        )
     else:
         message = f"cannot be read as YAML: {problem.strip()}"
     document.report_at(line, column, message, shown.strip()[:80])

@@ -15,10 +15,10 @@ import difflib
 import keyword
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -274,31 +274,119 @@ def _mask(text: str, *, any_call: bool) -> str:
 
     The masked text has the same length, so offsets stay true; `_check` reads names from `text`.
     """
+    tokens = list(_tokens(text, any_call))
+    _check_sequence(tokens)
+    masked = text
+    for token in tokens:
+        if token.kind == "name":
+            hidden = _masked_name(token.text, token.offset)
+            end = token.offset + len(hidden)
+            masked = masked[: token.offset] + hidden + masked[end:]
+    return masked
+
+
+_TokenKind = Literal["number", "name", "prefix", "infix", "sign", "open", "close", "comma"]
+
+_KINDS: Final[dict[str, _TokenKind]] = {
+    "not": "prefix",
+    "+": "sign",
+    "-": "sign",
+    "(": "open",
+    ")": "close",
+    ",": "comma",
+}
+
+
+@dataclass(frozen=True)
+class _Token:
+    kind: _TokenKind
+    text: str
+    offset: int
+
+
+def _tokens(text: str, any_call: bool) -> Iterator[_Token]:
     position = 0
-    pieces: list[str] = []
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
             character = text[position]
-            if any_call and character == "=":
-                pieces.append(character)
-                position += 1
-                continue
-            remedy = _REMEDIES.get(character)
-            raise FormulaError(
-                f"unexpected '{character}'" + (f": {remedy}" if remedy else ""),
-                position,
-                character,
-            )
+            if not (any_call and character == "="):
+                remedy = _REMEDIES.get(character)
+                raise FormulaError(
+                    f"unexpected '{character}'" + (f": {remedy}" if remedy else ""),
+                    position,
+                    character,
+                )
+            yield _Token("infix", "=", position)
+            position += 1
+            continue
         piece = match.group()
-        following = text[match.end() : match.end() + 1]
-        if match["number"] and re.match(r"[\w.]", following, re.ASCII):
-            raise FormulaError(f"'{piece}{following}' is not a number", position, piece + following)
-        if match["name"]:
-            piece = _masked_name(piece, position)
-        pieces.append(piece)
+        if match["number"]:
+            run = re.compile(r"[\w.]*", re.ASCII).match(text, position)
+            if run is not None and run.end() > match.end():
+                raise FormulaError(f"'{run.group()}' is not a number", position, run.group())
+            yield _Token("number", piece, position)
+        elif match["name"]:
+            kind: _TokenKind = _KINDS.get(piece, "infix") if piece in WORDS else "name"
+            yield _Token(kind, piece, position)
+        elif match["operator"]:
+            if piece == "/" and text[match.end() : match.end() + 1] == "/":
+                raise FormulaError("unexpected '//': divide with '/'", position, "//")
+            yield _Token(_KINDS.get(piece, "infix"), piece, position)
         position = match.end()
-    return "".join(pieces)
+
+
+def _check_sequence(tokens: list[_Token]) -> None:
+    """Values and operators must alternate, brackets match, and commas part arguments.
+
+    Python's parser would find all this as well, but cannot say what is missing.
+    """
+    brackets: list[tuple[_Token, bool]] = []  # each with: does it hold arguments?
+    before: _Token | None = None
+    value_ended = False
+    for token in tokens:
+        shown = f"'{token.text}'"
+        if token.kind in ("number", "name", "prefix"):
+            if value_ended:
+                raise FormulaError(
+                    f"an operator is missing before {shown}", token.offset, token.text
+                )
+            value_ended = token.kind != "prefix"
+        elif token.kind == "open":
+            if value_ended and (before is None or before.kind != "name"):
+                raise FormulaError("an operator is missing before '('", token.offset, "(")
+            brackets.append((token, value_ended))
+            value_ended = False
+        elif token.kind == "close" and not brackets:
+            raise FormulaError("a ')' closes nothing", token.offset, ")")
+        elif token.kind == "close" and brackets[-1][1] and before == brackets[-1][0]:
+            brackets.pop()  # no arguments; their number is checked later
+            value_ended = True
+        elif token.kind != "sign" and not value_ended:
+            after = f" after '{before.text}'" if before else ""
+            raise FormulaError(
+                f"a value is missing{after} before {shown}", token.offset, token.text
+            )
+        elif token.kind == "close":
+            brackets.pop()
+            value_ended = True
+        elif token.kind == "comma" and not (brackets and brackets[-1][1]):
+            raise FormulaError(
+                "a ',' stands only between the arguments of a function; decimals take a point",
+                token.offset,
+                ",",
+            )
+        else:
+            value_ended = False
+        before = token
+    if brackets:
+        raise FormulaError("a '(' is not closed", brackets[-1][0].offset, "(")
+    if not value_ended and before is not None:
+        raise FormulaError(
+            f"the formula ends too early: a value is missing after '{before.text}'",
+            before.offset,
+            before.text,
+        )
 
 
 def _masked_name(name: str, position: int) -> str:
@@ -316,10 +404,6 @@ def _masked_name(name: str, position: int) -> str:
 def _syntax(text: str, error: SyntaxError) -> FormulaError:
     offset = min(max((error.offset or 1) - 1, 0), len(text))
     rest = text[offset:].split(" ")[0][:20]
-    if text.count("(") > text.count(")"):
-        return FormulaError("a '(' is not closed", text.index("("), "(")
-    if text.count(")") > text.count("("):
-        return FormulaError("a ')' closes nothing", text.rindex(")"), ")")
     if " if " in f" {text} " and " else " not in f" {text} ":
         return FormulaError("an 'if' needs an 'else'", text.index("if"), "if")
     where = f"near '{rest}'" if rest else "at its end"
@@ -366,7 +450,7 @@ def _checked_call(
     node: ast.Call, check: Callable[[ast.expr], ast.expr], any_call: bool
 ) -> ast.Call:
     if not isinstance(node.func, ast.Name):
-        raise FormulaError("only a function can be called; is a '*' missing?", node.col_offset)
+        raise FormulaError("an operator is missing before '('", node.col_offset)
     function = node.func.id
     if any(isinstance(argument, ast.Starred) for argument in node.args):
         raise FormulaError("'*' cannot stand before an argument", node.args[0].col_offset, "*")
@@ -379,7 +463,10 @@ def _checked_call(
     if function not in FUNCTIONS:
         near = difflib.get_close_matches(function, FUNCTIONS, n=1)
         raise FormulaError(
-            f"unknown function '{function}'", node.col_offset, function, near[0] if near else ""
+            f"unknown function '{function}'" + ("" if near else ", or a '*' is missing after it"),
+            node.col_offset,
+            function,
+            near[0] if near else "",
         )
     fewest, most = FUNCTIONS[function]
     if not fewest <= len(arguments) <= most:

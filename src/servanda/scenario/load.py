@@ -148,6 +148,10 @@ def _tolerate_damaged(document: Document, names: Names) -> None:
             inside = inside.get(part) if isinstance(inside, dict) else None
         keys = [str(key) for key in inside] if isinstance(inside, dict) else []
         match path:
+            case (str(section),) if (
+                section in (*_NAMED, "moves") and inside is not None and not keys
+            ):
+                names.tolerates_all = True  # names may have been meant, but nobody knows which
             case (_,):
                 names.tolerate(f"{prefix}{key}" for key in keys for prefix in _PREFIXES)
             case ("obligations", str(name)):

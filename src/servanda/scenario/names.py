@@ -10,6 +10,7 @@ from __future__ import annotations
 import keyword
 import math
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, Literal
@@ -94,6 +95,7 @@ class Names:
     wholes: dict[str, list[str]] = field(default_factory=dict)
     owners: dict[str, tuple[str, Path]] = field(default_factory=dict)
     tolerated: set[str] = field(default_factory=set)
+    tolerates_all: bool = False
     used: set[str] = field(default_factory=set)
     derived: dict[str, Formula] = field(default_factory=dict)
     places: dict[str, Path] = field(default_factory=dict)
@@ -140,7 +142,9 @@ class Names:
     def is_tolerated(self, name: str) -> bool:
         """Whether a name belongs to a damaged part of the file."""
         parts = name.split(".")
-        return any(".".join(parts[: i + 1]) in self.tolerated for i in range(len(parts)))
+        return self.tolerates_all or any(
+            ".".join(parts[: i + 1]) in self.tolerated for i in range(len(parts))
+        )
 
     def read(
         self,
@@ -148,7 +152,7 @@ class Names:
         raw: str | float | bool,
         context: Context,
         *,
-        hidden: Iterable[str] = (),
+        hidden: AbstractSet[str] = frozenset(),
         because: str = "",
     ) -> Formula:
         """Parse the formula at a path and check every name; a broken formula reads as 0.
@@ -162,7 +166,7 @@ class Names:
             return constant(0.0)
         sound = True
         for name, offset in occurrences(formula):
-            sound &= self._check(path, formula, name, offset, context, frozenset(hidden), because)
+            sound &= self._check(path, formula, name, offset, context, hidden, because)
         if not sound:
             return constant(0.0)
         own = path[1] if path[0] == "stocks" else None
@@ -173,7 +177,7 @@ class Names:
         try:
             return substitute(formula, self.derived)
         except FormulaError as error:
-            self.document.report(path, f"{error.message} ({dotted(path)})")
+            self.document.report(path, f"{dotted(path)}: {error.message}")
             return constant(0.0)
 
     def _check(
@@ -183,7 +187,7 @@ class Names:
         name: str,
         offset: int,
         context: Context,
-        hidden: frozenset[str],
+        hidden: AbstractSet[str],
         because: str,
     ) -> bool:
         kind = self.kinds.get(name)
@@ -203,7 +207,11 @@ class Names:
         elif name in self.wholes:
             what = f"{_A[self.owners[name][0]]}, " if name in self.owners else ""
             message = f"'{name}' is {what}not a number, in {place}"
-            parts = [f"'{part}'" for part in islice(allowed(self.wholes[name]), 6)]
+            parts = [
+                f"'{part}'"
+                for part in islice(allowed(self.wholes[name]), 8)
+                if self.kinds[part] != "assumption"
+            ]
             message += f"; read {', '.join(parts)}" if parts else ""
         else:
             message = f"unknown name '{name}' in {place}"
@@ -215,9 +223,9 @@ class Names:
 
     def _report_formula(self, path: Path, raw: str | float | bool, error: FormulaError) -> None:
         text = str(raw).strip()
-        message = f"{error.message} in {dotted(path)}"
+        message = f"{dotted(path)}: {error.message}"
         if "is not closed" in error.message and self._cut_by_comma(path):
-            message += ": in {...} a comma ends the value, so put the formula in quotes"
+            message += "; in {...} a comma ends the value, so put the formula in quotes"
         self.document.report(
             path,
             message,

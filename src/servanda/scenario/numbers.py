@@ -27,6 +27,9 @@ from servanda.scenario.schema import HypothesisSection, Valued
 # Corners of the assumptions in a formula are all tried up to this many assumptions.
 MAX_CORNERS = 6
 
+# Cycles are found one at a time; a file with more of them is told of the rest when it comes back.
+MAX_CYCLES = 30
+
 
 @dataclass
 class Numbers:
@@ -74,6 +77,7 @@ class Numbers:
                     document.report(
                         path, f"{dotted(path)} should be a number or a range, not a formula"
                     )
+                    sets[name] = fixed(0.0)
                     continue
                 distribution = self._distribution(raw, path)
                 if distribution is not None:
@@ -162,7 +166,7 @@ class Numbers:
                 self.names.derived[name] = substitute(parsed[name], self.names.derived)
             except FormulaError as error:
                 path: Path = ("assumptions", name)
-                self.names.document.report(path, f"{error.message} ({dotted(path)})")
+                self.names.document.report(path, f"{dotted(path)}: {error.message}")
                 self.names.derived[name] = constant(0.0)
 
     # --- numbers where they stand -----------------------------------------------------------
@@ -285,25 +289,30 @@ def distribution_of(raw: Any) -> Distribution:
 
 
 def sorted_or_reported(
-    graph: Mapping[str, frozenset[str] | set[str]], names: Names, section: str
+    graph: Mapping[str, frozenset[str] | set[str]],
+    names: Names,
+    section: str,
+    fault: str = "is defined by itself",
 ) -> list[str]:
     """Definitions in an order in which each reads only earlier ones; a cycle is reported."""
     left = {name: set(reads) for name, reads in graph.items()}
-    while True:
+    rank = {name: i for i, name in enumerate(graph)}
+    for _ in range(MAX_CYCLES):
         try:
             return list(TopologicalSorter(left).static_order())
         except CycleError as error:
-            cycle: list[str] = list(reversed(error.args[1]))
-            first = min(cycle, key=list(graph).index)
-            i = cycle.index(first)
-            shown = [*cycle[i:-1], *cycle[:i], first] if i else cycle
+            cycle: list[str] = list(reversed(error.args[1]))[:-1]
+            i = cycle.index(min(cycle, key=rank.__getitem__))
+            around = [*cycle[i:], *cycle[:i]]
+            shown = around if len(around) <= 8 else [*around[:4], "…", around[-1]]
             names.document.report(
-                (section, first),
-                f"'{first}' is defined by itself: {' → '.join(shown)}",
-                text=first,
+                (section, around[0]),
+                f"'{around[0]}' {fault}: {' → '.join([*shown, around[0]])}",
+                text=around[0],
                 on_key=True,
             )
-            left[first] = set()
+            left[around[0]] = set()
+    return list(graph)
 
 
 def _is_name(text: str) -> bool:

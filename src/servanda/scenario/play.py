@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from servanda.errors import FormulaError
@@ -151,12 +151,19 @@ def order_of_play(
     first: dict[str, Path] = {}
     stages: list[tuple[int, ...]] = []
     for i, item in enumerate(order):
-        refs = item if isinstance(item, list) else [item]
         stage: list[int] = []
         together = isinstance(item, list)
-        for j, ref in enumerate(refs):
+        for j, ref in enumerate(_listed(item)):
             path: Path = ("order", i, j) if together else ("order", i)
-            for draft in _referred(ref, drafts, names, path):
+            found = _referred(ref, drafts)
+            if not found and not names.is_tolerated(ref):
+                names.document.report(
+                    path,
+                    f"'{ref}' in order is no party with moves and no decision",
+                    text=ref,
+                    known=dict.fromkeys(name for d in drafts for name in (d.party, d.key)),
+                )
+            for draft in found:
                 if draft.key in first:
                     names.document.report(
                         path, f"'{draft.key}' is decided twice in order", text=ref
@@ -169,24 +176,27 @@ def order_of_play(
                 played.append(draft)
         if together and stage:
             stages.append(tuple(stage))
+    # After a word that means nothing, what seems left out is most likely what was meant.
+    unclear = any(path[0] == "order" for path in names.document.damaged) or any(
+        not _referred(ref, drafts) for item in order for ref in _listed(item)
+    )
     for draft in drafts:
         if draft.key not in first:
-            names.document.report(
-                ("order",), f"order leaves out '{draft.key}'", text=draft.key, on_key=True
-            )
+            if not unclear:
+                names.document.report(
+                    ("order",), f"order leaves out '{draft.key}'", text=draft.key, on_key=True
+                )
             stages.append((len(played),))
             played.append(draft)
     return played, tuple(stages)
 
 
-def _referred(ref: str, drafts: Sequence[Draft], names: Names, path: Path) -> list[Draft]:
-    found = [draft for draft in drafts if ref in (draft.key, draft.party)]
-    if not found and not names.is_tolerated(ref):
-        known = dict.fromkeys(name for draft in drafts for name in (draft.party, draft.key))
-        names.document.report(
-            path, f"'{ref}' in order is no party with moves and no decision", text=ref, known=known
-        )
-    return found
+def _listed(item: str | list[str]) -> list[str]:
+    return item if isinstance(item, list) else [item]
+
+
+def _referred(ref: str, drafts: Sequence[Draft]) -> list[Draft]:
+    return [draft for draft in drafts if ref in (draft.key, draft.party)]
 
 
 def read_conditions(
@@ -200,33 +210,16 @@ def read_conditions(
     Definitions under let are put in, so that a condition reads nothing else.
     """
     decisions: list[Decision] = []
+    later = {indicator for draft in played for indicator in draft.bare().indicators}
     for stage in stages:
-        later = {
-            indicator
-            for draft in (*(played[i] for i in stage), *played[max(stage) + 1 :])
-            for indicator in draft.bare().indicators
-        }
         for i in stage:
-            draft = played[i]
-
-            def read(condition: tuple[Path, Any] | None, key: str = draft.key) -> Formula | None:
-                if condition is None:
-                    return None
-                return _condition(*condition, key, later, let, names)  # noqa: B023
-
-            bare = draft.bare()
-            decisions.append(
-                Decision(
-                    bare.key,
-                    bare.party,
-                    bare.name,
-                    bare.options,
-                    bare.values,
-                    read(draft.when),
-                    tuple(read(condition) for condition in draft.option_when),
-                    bare.labels,
-                )
+            key = played[i].key
+            when, *option_when = (
+                None if place is None else _condition(*place, key, later, let, names)
+                for place in (played[i].when, *played[i].option_when)
             )
+            decisions.append(replace(played[i].bare(), when=when, option_when=tuple(option_when)))
+        later.difference_update(*(played[i].bare().indicators for i in stage))
     return tuple(decisions)
 
 
@@ -242,7 +235,7 @@ def _condition(
         try:
             formula = substitute(formula, let)
         except FormulaError as error:
-            names.document.report(path, f"{error.message} ({dotted(path)})")
+            names.document.report(path, f"{dotted(path)}: {error.message}")
             return written
     for name in sorted(formula.names - written.names):
         kind = names.kinds.get(name)

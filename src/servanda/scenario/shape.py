@@ -61,8 +61,7 @@ def check_shape(document: Document) -> tuple[ScenarioFile, set[Path]]:
         except ValidationError as error:
             problems = error.errors(include_url=False)
         if first:
-            for problem in problems:
-                _report(document, problem)
+            _report_all(document, problems)
         first = False
         faults: dict[Path, str] = {}
         for problem in problems:
@@ -98,6 +97,26 @@ def _sortable(path: Path) -> list[tuple[int, str]]:
 
 
 # --- saying what is wrong -------------------------------------------------------------------
+
+
+def _report_all(document: Document, problems: list[Any]) -> None:
+    """Every problem, save those that only follow from another: a key that is no name makes its
+    value no better, and a key that is missing may only be misspelt.
+    """
+    unnamed = {_path(p["loc"]) for p in problems if p["loc"] and p["loc"][-1] == "[key]"}
+    misspelt = {
+        (*_path(p["loc"])[:-1], nearest(str(p["loc"][-1]), _known_keys(p["loc"][:-1])))
+        for p in problems
+        if p["type"] == "extra_forbidden"
+    }
+    for problem in problems:
+        path = _path(problem["loc"])
+        follows = any(path[:i] in unnamed for i in range(1, len(path) + 1))
+        if follows and problem["loc"][-1] != "[key]":
+            continue
+        if problem["type"] == "missing" and path in misspelt:
+            continue
+        _report(document, problem)
 
 
 def _report(document: Document, problem: Any) -> None:
@@ -170,7 +189,8 @@ def _sentence(kind: str, context: dict[str, Any], location: Any, value: Any) -> 
                 "<level>": "a level or a number",
                 "<option>": "an option",
             }.get(last, "text")
-            quoted = "; put it in quotes" if what == "text" and _is_scalar(value) else ""
+            scalar = isinstance(value, int | float) if what == "text" else isinstance(value, bool)
+            quoted = "; put it in quotes" if scalar and what in ("text", "a name") else ""
             return f"should be {what}, not {got}{quoted}"
         case "list_type":
             return f"should be a list, not {got}"
@@ -184,17 +204,19 @@ def _sentence(kind: str, context: dict[str, Any], location: Any, value: Any) -> 
 def _length(context: dict[str, Any], location: Any, value: Any) -> str:
     count = len(value)
     if location and location[-1] == "<range>":
-        return f"has {count} numbers; write [low, mode, high]"
+        return f"has {_counted(count, 'number')}; write [low, mode, high]"
     if location and location[-1] == "<option with detail>":
         return "holds several options; begin each with '- '"
     least, most = context.get("min_length"), context.get("max_length")
     if least is not None and count == 0:
         return "is empty"
-    return f"has {count} entries; it needs {least if least is not None else f'at most {most}'}"
+    needed = f"at most {most}" if least is None else str(least)
+    return f"has {_counted(count, 'entry')}; it needs {needed}"
 
 
-def _is_scalar(value: Any) -> bool:
-    return isinstance(value, int | float | bool)
+def _counted(count: int, thing: str) -> str:
+    several = {"entry": "entries", "number": "numbers"}[thing]
+    return f"{count} {thing if count == 1 else several}"
 
 
 def _shown(value: Any) -> str:
