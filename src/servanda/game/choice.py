@@ -132,7 +132,7 @@ def joint_probability(plan: Sequence[Stage], policy: Policy, moves: int) -> Arra
     return out
 
 
-def _combined(stage: Stage, ok: list[Array | None], shape: tuple[int, ...]) -> Array | None:
+def _combined(stage: Stage, ok: list[Array | None]) -> Array | None:
     """Masks of several decisions as one mask over the stage's joint choices."""
     given = [x for x in ok if x is not None]
     if not given:
@@ -145,11 +145,29 @@ def _combined(stage: Stage, ok: list[Array | None], shape: tuple[int, ...]) -> A
     return jnp.broadcast_to(both, full).reshape(*lead, both.shape[len(lead)], stage.size, -1)
 
 
+def feasible(game: Game, group: Group, opened: dict[int, Array]) -> Array:
+    """Which joint moves can be played at all, [row, a, point]; `opened[d]` is [setting, a, point].
+
+    A decision with no option open is played at its first option, which therefore counts.
+    """
+    allowed = jnp.asarray(group.allowed)[..., None]
+    opened = {d: x[jnp.asarray(group.setting)] for d, x in opened.items()}
+    out = jnp.ones((len(group.rows), group.moves, 1), bool)
+    for stage in stages(game, group):
+        ok = _combined(stage, masks(group, stage, allowed, opened))
+        if ok is not None:
+            rows, points = ok.shape[0], ok.shape[-1]
+            ok = jnp.broadcast_to(ok, (rows, stage.before, stage.size, points))
+            ok = ok.reshape(rows, stage.before * stage.size, points)
+            out = out & jnp.repeat(ok, stage.after, axis=1)
+    return out
+
+
 def _alone(q: Array, stage: Stage, precision: Array, ok: list[Array | None]) -> Array:
     """One party's joint choice: softmax over the stage's options [..., before, size, point]."""
     i = stage.players[0]
     x = q[..., i, :, :, :]
-    mask = _combined(stage, ok, x.shape)
+    mask = _combined(stage, ok)
     if mask is not None:
         x = jnp.where(mask, x, -jnp.inf)
     # subtract the best first: κ may be 1e12
