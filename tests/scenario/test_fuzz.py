@@ -20,11 +20,23 @@ DATA = read_document(TEXT, "valid.yaml").data
 VALUES = [
     *(None, True, 0, 1, -1, 1.5, 10**400, float("inf"), float("nan")),
     *("", "x", "upstream", "water", "[", "treaty", "never", "not", "import", "inf", "broken.calm"),
-    *("water+", "upstream.dam", "1/0", "log(-1)", "0**-1", "2**2000", "exp(1000)", "-1e400"),
+    *(
+        "<value>",
+        "<x",
+        "[key]",
+        "water+",
+        "upstream.dam",
+        "1/0",
+        "log(-1)",
+        "0**-1",
+        "2**2000",
+        "exp(1000)",
+        "-1e400",
+    ),
     *("a" * 70, [], {}, [1], [1, 2, 3], [3, 2, 1], [[1]], ["a", "a"], {"a": {"b": {"c": 1}}}),
     *({"value": 1}, {"distribution": "beta", "a": 1, "b": 1}, {"options": ["a"]}),
 ]
-CHARACTERS = "{}[]:,'\"#&*!|>%@`\t\n -.0a\u00e9\0\x85\u2028\u202e\ufeff"
+CHARACTERS = "{}[]:,'\"#&*!|<>%@`\t\n -.0a\u00e9\0\x85\u2028\u202e\ufeff"
 
 
 def answered(text: str) -> Scenario | ScenarioError:
@@ -74,6 +86,7 @@ def at(data, path):
 
 
 KEYS = sorted({part for path in paths(DATA) for part in path if isinstance(part, str)})
+KEYS += ["<value>", "<x", "[key]", "a.b", "", "x" * 70]
 
 
 def dumped(data, flow=None) -> str:

@@ -10,10 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from servanda.scenario.document import Path, dotted
-from servanda.scenario.flows import interval
 from servanda.scenario.model import Decision, Obligation, Proposal, Term
 from servanda.scenario.names import Names
-from servanda.scenario.numbers import Numbers, sorted_or_reported
+from servanda.scenario.numbers import Numbers, interval, sorted_or_reported
 from servanda.scenario.schema import LevelsTerm, ObligationSection, ProposalSection, RangeTerm
 
 NEVER = "never"

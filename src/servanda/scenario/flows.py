@@ -14,7 +14,7 @@ from servanda.scenario.document import Path
 from servanda.scenario.formulas import Formula, evaluate
 from servanda.scenario.model import Party, Phase, Stock
 from servanda.scenario.names import Names
-from servanda.scenario.numbers import Numbers, sorted_or_reported
+from servanda.scenario.numbers import Numbers, interval, sorted_or_reported
 from servanda.scenario.schema import PartySection, PhaseSection, StockSection
 
 MAX_SHOCKS = 2
@@ -46,7 +46,7 @@ def read_parties(
         patience = numbers.number(
             (*path, "patience"), section.patience, f"{name}.patience", low=0.0, high=1.0
         )
-        if terminal == "stationary" and 1.0 <= numbers.greatest(patience) <= 1.0:
+        if terminal == "stationary" and numbers.greatest(patience) == 1.0:
             names.document.report(
                 (*path, "patience"),
                 f"the patience of '{name}' can reach 1; keep it below 1, or write terminal: zero",
@@ -108,17 +108,6 @@ def read_stocks(
             on_key=True,
         )
     return found
-
-
-def interval(path: Path, ends: Sequence[float], names: Names) -> tuple[float, float]:
-    """Two finite numbers, the first below the second; otherwise reported, and 0 to 1."""
-    low, high = ends
-    if math.isfinite(low) and math.isfinite(high) and low < high:
-        return float(low), float(high)
-    names.document.report(path, f"the range [{low:g}, {high:g}] must rise from low to high")
-    # Nothing that stands in a range without extent can be checked against it.
-    names.document.damaged.add((*path[:-1], "start"))
-    return 0.0, 1.0
 
 
 def declare_phases(phases: Mapping[str, PhaseSection], names: Names) -> None:

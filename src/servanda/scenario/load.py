@@ -78,7 +78,7 @@ def _read(file: ScenarioFile, document: Document, source: Path | None) -> Scenar
     _tolerate_damaged(document, names)
 
     flows.declare_parties(file.parties, names, numbers)
-    numbers.names.declare("period", "calendar", ())
+    names.declare("period", "calendar", ())
     for word in REGIME_WORDS:
         names.declare(word, "regime", ())
     flows.declare_stocks(file.stocks, names, numbers)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from servanda.errors import FormulaError
 from servanda.scenario.document import Document, Path, dotted
@@ -33,23 +33,11 @@ Kind = Literal[
 ]
 Context = Literal["flow", "choice", "constant", "term"]
 
+_EVERYTHING: Final[frozenset[Kind]] = frozenset(get_args(Kind))
+
 READABLE: Final[dict[Context, frozenset[Kind]]] = {
-    "flow": frozenset(
-        {
-            "assumption",
-            "stock",
-            "phase",
-            "move",
-            "definition",
-            "term",
-            "calendar",
-            "regime",
-            "breach",
-        }
-    ),
-    "choice": frozenset(
-        {"assumption", "stock", "phase", "move", "definition", "term", "calendar", "regime"}
-    ),
+    "flow": _EVERYTHING,
+    "choice": _EVERYTHING - {"breach"},
     "constant": frozenset({"assumption"}),
     "term": frozenset({"term"}),
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, cast
@@ -286,6 +286,17 @@ def distribution_of(raw: Any) -> Distribution:
         found = {key: getattr(raw, key, None) for key in wanted}
         return Distribution(kind, {k: float(v) for k, v in found.items() if v is not None})
     return fixed(raw)
+
+
+def interval(path: Path, ends: Sequence[float], names: Names) -> tuple[float, float]:
+    """Two finite numbers, the first below the second; otherwise reported, and 0 to 1."""
+    low, high = ends
+    if math.isfinite(low) and math.isfinite(high) and low < high:
+        return float(low), float(high)
+    names.document.report(path, f"{dotted(path)} must rise, but is [{low:g}, {high:g}]")
+    # Nothing that stands in a range without extent can be checked against it.
+    names.document.damaged.add((*path[:-1], "start"))
+    return 0.0, 1.0
 
 
 def sorted_or_reported(

@@ -6,7 +6,6 @@ they are taken in. A decision reads only what is known when it is taken.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +15,7 @@ from servanda.scenario.document import Path, dotted
 from servanda.scenario.formulas import Formula, substitute
 from servanda.scenario.model import Decision
 from servanda.scenario.names import Names
+from servanda.scenario.numbers import interval
 from servanda.scenario.schema import NumericSection, OptionDetail, OptionsSection
 
 # Words that say which form a decision has, so no decision can bear them as a name.
@@ -67,7 +67,7 @@ def declare_moves(moves: Mapping[str, Any], names: Names, parties: Sequence[str]
         drafts += _of_party(party, section, names)
     for draft in drafts:
         for i, indicator in enumerate(draft.bare().indicators):
-            path = _option_path(draft, i) if draft.values is None else draft.path
+            path = (*draft.path, i) if draft.values is None else draft.path
             names.declare(indicator, "move", path)
     return drafts
 
@@ -122,17 +122,8 @@ def _draft(party: str, name: str | None, section: Any, path: Path, names: Names)
 _PLAIN = OptionDetail()
 
 
-def _option_path(draft: Draft, i: int) -> Path:
-    return (*draft.path, i)
-
-
 def _steps(section: NumericSection, path: Path, names: Names) -> tuple[float, ...]:
-    low, high = section.range
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        names.document.report(
-            (*path, "range"), f"{dotted(path)}.range must rise from a number to a greater one"
-        )
-        low, high = 0.0, 1.0
+    low, high = interval((*path, "range"), section.range, names)
     last = section.steps - 1
     # Twelve digits, so that a step of 0.1 is 0.3 and not 0.30000000000000004.
     return tuple(float(f"{low + (high - low) * i / last:.12g}") for i in range(last + 1))

@@ -417,9 +417,28 @@ class ScenarioFile(_Strict):
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a scenario file, for editors."""
-    schema = ScenarioFile.model_json_schema(by_alias=True)
+    schema = _for_editors(ScenarioFile.model_json_schema(by_alias=True))
+    del schema["$defs"][OtherDistribution.__name__]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
         "title": "Servanda scenario",
     }
+
+
+def _for_editors(schema: Any) -> Any:
+    """Unions as `anyOf`, for some forms overlap, without the stand-in for unknown names, and
+    without the titles that only repeat the keys.
+    """
+    if isinstance(schema, list):
+        return [_for_editors(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: _for_editors(value) for key, value in schema.items()}
+    if isinstance(found.get("title"), str):
+        del found["title"]
+    if "oneOf" in found:
+        members = found.pop("oneOf")
+        stand_in = {"$ref": f"#/$defs/{OtherDistribution.__name__}"}
+        found["anyOf"] = [member for member in members if member != stand_in]
+    return found

@@ -65,20 +65,25 @@ def check_shape(document: Document) -> tuple[ScenarioFile, set[Path]]:
         first = False
         faults: dict[Path, str] = {}
         for problem in problems:
-            faults.setdefault(_path(problem["loc"]), problem["type"])
+            faults.setdefault(_path(problem["loc"], data), problem["type"])
         damaged.update(faults)
         # From the back, so that indices into lists stay true while items are taken out.
         for path in sorted(faults, key=_sortable, reverse=True):
             _repair(data, path, faults[path], tried, damaged)
 
 
-def _path(location: tuple[str | int, ...]) -> Path:
-    """A pydantic location without the tags of unions."""
-    return tuple(
-        part
-        for part in location
-        if isinstance(part, int) or not (part.startswith("<") or part == "[key]")
-    )
+def _path(location: tuple[str | int, ...], data: Any) -> Path:
+    """A pydantic location without the tags of unions: what looks like one and is no key."""
+    path: list[str | int] = []
+    for part in location:
+        if _has(data, part):
+            data = data[part]
+        elif isinstance(part, str) and part[:1] in ("<", "["):
+            continue
+        else:
+            data = None
+        path.append(part)
+    return tuple(path)
 
 
 def _lists_of(damaged: set[Path]) -> set[Path]:
@@ -103,31 +108,31 @@ def _report_all(document: Document, problems: list[Any]) -> None:
     """Every problem, save those that only follow from another: a key that is no name makes its
     value no better, and a key that is missing may only be misspelt.
     """
-    unnamed = {_path(p["loc"]) for p in problems if p["loc"] and p["loc"][-1] == "[key]"}
+    places = [_path(problem["loc"], document.data) for problem in problems]
+    unnamed = {place for place, p in zip(places, problems) if p["loc"] and p["loc"][-1] == "[key]"}
     misspelt = {
-        (*_path(p["loc"])[:-1], nearest(str(p["loc"][-1]), _known_keys(p["loc"][:-1])))
-        for p in problems
+        (*place[:-1], nearest(str(p["loc"][-1]), _known_keys(p["loc"][:-1])))
+        for place, p in zip(places, problems)
         if p["type"] == "extra_forbidden"
     }
-    for problem in problems:
-        path = _path(problem["loc"])
+    for path, problem in zip(places, problems):
         follows = any(path[:i] in unnamed for i in range(1, len(path) + 1))
         if follows and problem["loc"][-1] != "[key]":
             continue
         if problem["type"] == "missing" and path in misspelt:
             continue
-        _report(document, problem)
+        _report(document, path, problem)
 
 
-def _report(document: Document, problem: Any) -> None:
+def _report(document: Document, path: Path, problem: Any) -> None:
     location, kind, value = problem["loc"], problem["type"], problem["input"]
     context = problem.get("ctx", {})
-    path = _path(location)
     where = dotted(path)
     inside = f" in {dotted(path[:-1])}" if len(path) > 1 else ""
     name = str(path[-1]) if path else ""
     if location and location[-1] == "[key]":
-        document.report(path, f"'{name[:60]}' {_NOT_A_NAME}", text=name, on_key=True)
+        said = "is longer than 60 characters" if kind == "string_too_long" else _NOT_A_NAME
+        document.report(path, f"'{name[:60]}' {said}", text=name, on_key=True)
     elif kind == "extra_forbidden":
         known = _known_keys(location[:-1])
         listed = f"; known here: {', '.join(known)}" if 0 < len(known) <= 8 else ""
