@@ -1,16 +1,15 @@
 /* What is a value function worth between its grid points, at compiled speed?
  *
- * In: rows (at each grid point, for every four channels, the values and, where the scheme wants
- * them, the slopes along each stock), arrival points, and which points and which value function
- * each output reads. Out: the interpolated values, or the cotangents of rows
- * and points. The formulas are those of interpolate.py.
+ * In: values on a grid, arrival points, and which points and which value function each output
+ * reads. Out: the interpolated values, or the cotangents of values and points. The formulas are
+ * those of interpolate.py. Compiled on first use by kernel.py, once per number of stocks
+ * (-DSTOCKS=K), against the C header that jaxlib ships. Single threaded: the caller's worlds are
+ * the parallel axis.
  *
- * Compiled on first use by kernel.py, once per number of stocks (-DSTOCKS=K), against the C header
- * that jaxlib ships. Single threaded: the caller's worlds are the parallel axis.
- *
- * Nodes are taken LANES at a time. First the place of each in the grid (cell, fractions, corners,
- * weights) is worked out with the lanes side by side; then, node by node, the corners' rows are
- * summed, four channels to a vector.
+ * Values are first laid out in rows: at each grid point, for every four channels, the values and,
+ * where the scheme wants them, their slopes along each stock. Nodes are then taken LANES at a time:
+ * the place of each in the grid (cell, fractions, corners, weights) is worked out with the lanes
+ * side by side, and the corners' rows are summed node by node, four channels to a vector.
  */
 
 #include <stdint.h>
@@ -28,20 +27,20 @@
 typedef double vec __attribute__((vector_size(32), aligned(8), may_alias));
 typedef int64_t ints __attribute__((vector_size(32), aligned(8), may_alias));
 
-/* The codes that kernel.py passes. */
-enum scheme { MULTILINEAR, SIMPLEX, HALF_GRADIENT };
+/* The order of interpolate.SCHEMES. */
+enum scheme { MULTILINEAR, SIMPLEX, QUADRATIC, LIMITED };
 
 struct job {
   int64_t blocks, grid, channels, tables, moves, nodes, coordinates, regimes;
   int64_t width;      /* doubles in a row: channels, rounded up to fours, times 1 or 1 + K */
   int64_t axis[ROOM]; /* the stocks with two levels or more: their place among the coordinates */
-  int64_t top[ROOM];  /* the last cell's lower corner: levels - 2 */
+  int64_t levels[ROOM];
   int64_t step[ROOM]; /* step in the flat grid index, times width */
   const int32_t *table, *pattern;
-  const double *points, *rows;
+  const double *values, *points, *rows;
   double *out;             /* forward */
   const double *cotangent; /* backward */
-  double *d_points, *d_rows;
+  double *d_values, *d_points, *d_rows;
 };
 
 /* Where LANES nodes lie: lower corner (offset into the rows) and fraction along each stock. */
@@ -77,7 +76,7 @@ INLINE void locate(const struct job *j, const double *points, int64_t count, str
   const vec zero = {0.0, 0.0, 0.0, 0.0}, one = zero + 1.0, whole = zero + 0x1p52;
   vec base = zero;
   UNROLL for (int k = 0; k < K; k++) {
-    const vec top = zero + (double)j->top[k];
+    const vec top = zero + (double)(j->levels[k] - 2);
     vec x;
     UNROLL for (int n = 0; n < LANES; n++)
       x[n] = points[(n < count ? n : 0) * j->coordinates + j->axis[k]];
@@ -251,7 +250,7 @@ INLINE void box_backward(const struct job *j, const struct box *box, const doubl
 INLINE void visit(const enum scheme scheme, const int backward, const struct job *j,
                   const struct cell *cell, const struct simplex *simplex, const struct box *box,
                   int64_t block, int64_t line, int64_t place, int64_t count) {
-  const int slopes = scheme == HALF_GRADIENT;
+  const int slopes = scheme >= QUADRATIC;
   const int64_t four = slopes ? 4 * (1 + K) : 4;
   for (int64_t c = 0; c < j->channels; c += 4, block += four) {
     const double *rows = j->rows + block;
@@ -279,9 +278,115 @@ INLINE void visit(const enum scheme scheme, const int backward, const struct job
   }
 }
 
+/* The slope at one level along a stock: weights of two neighbouring differences. At an edge both
+ * are one-sided, and the limiter knows only the nearer. */
+struct stencil {
+  int64_t near, far; /* lower levels of the differences */
+  double of_near, of_far;
+  int edge;
+};
+
+INLINE struct stencil stencil_at(int64_t level, int64_t count) {
+  if (count == 2) return (struct stencil){0, 0, 1.0, 0.0, 1};
+  if (level == 0) return (struct stencil){0, 1, 1.5, -0.5, 1};
+  if (level == count - 1) return (struct stencil){count - 2, count - 3, 1.5, -0.5, 1};
+  return (struct stencil){level - 1, level, 0.5, 0.5, 0};
+}
+
+INLINE vec when(ints condition, vec value) { return (vec)((ints)value & condition); }
+INLINE vec size(vec x) { return (vec)((ints)x & INT64_MAX); }
+
+/* The limiter: no slope where the differences disagree, at most twice the smaller elsewhere. */
+INLINE vec limit(vec slope, vec left, vec right) {
+  const vec zero = {0.0, 0.0, 0.0, 0.0};
+  const ints agree = (left * right > zero) & (slope * left > zero);
+  const ints first = size(left) < size(right);
+  const vec bound = 2.0 * (when(first, left) + when(~first, right));
+  const ints steep = size(slope) > size(bound);
+  return when(agree, when(steep, bound) + when(~steep, slope));
+}
+
+/* What a cotangent of the limited slope means for the slope and for the two differences. */
+INLINE vec limit_backward(vec slope, vec *left, vec *right, vec ct) {
+  const vec zero = {0.0, 0.0, 0.0, 0.0};
+  const ints agree = (*left * *right > zero) & (slope * *left > zero);
+  const ints first = size(*left) < size(*right);
+  const vec bound = 2.0 * (when(first, *left) + when(~first, *right));
+  const ints steep = size(slope) > size(bound);
+  *left = when(agree & steep & first, 2.0 * ct);
+  *right = when(agree & steep & ~first, 2.0 * ct);
+  return when(agree & ~steep, ct);
+}
+
+/* Go along stock k through all rows. Forward: fill in the slopes. Backward: carry the cotangents
+ * of the slopes over to those of the values. */
+INLINE void slopes_along(const int k, const int limited, const int backward, const struct job *j) {
+  const int64_t count = j->levels[k], step = j->step[k], four = 4 * (1 + K);
+  const int64_t lines = j->blocks * j->grid * j->width / (count * step);
+  double *const rows = (double *)j->rows, *const d_rows = j->d_rows;
+  for (int64_t line = 0; line < lines; line++)
+    for (int64_t level = 0; level < count; level++) {
+      const struct stencil at = stencil_at(level, count);
+      const int64_t start = line * count * step;
+      for (int64_t i = start; i < start + step; i += four) {
+        const int64_t near = i + at.near * step, far = i + at.far * step;
+        const int64_t here = i + level * step + 4 * (k + 1);
+        vec left = load(rows + near + step) - load(rows + near);
+        vec right = load(rows + far + step) - load(rows + far);
+        const vec slope = at.of_near * left + at.of_far * right;
+        if (at.edge) right = left;
+        if (!backward) {
+          *(vec *)(rows + here) = limited ? limit(slope, left, right) : slope;
+          continue;
+        }
+        vec ct = load(d_rows + here), d_left = left, d_right = right;
+        if (limited)
+          ct = limit_backward(slope, &d_left, &d_right, ct);
+        else
+          d_left = d_right = (vec){0.0, 0.0, 0.0, 0.0};
+        if (at.edge) d_left += d_right, d_right -= d_right;
+        d_left += at.of_near * ct, d_right += at.of_far * ct;
+        add(d_rows + near + step, d_left), add(d_rows + near, -d_left);
+        add(d_rows + far + step, d_right), add(d_rows + far, -d_right);
+      }
+    }
+}
+
+/* Between values [P, G, C] and the first vector of each four channels in the rows. */
+INLINE void copy_values(const struct job *j, int64_t four, const int backward) {
+  for (int64_t g = 0; g < j->blocks * j->grid; g++)
+    for (int64_t c = 0; c < j->channels; c += 4) {
+      const int64_t some = j->channels - c < 4 ? j->channels - c : 4;
+      const int64_t row = g * j->width + c / 4 * four, value = g * j->channels + c;
+      if (backward) {
+        memcpy(j->d_values + value, j->d_rows + row, sizeof(double) * (size_t)some);
+      } else {
+        vec padded = {0.0, 0.0, 0.0, 0.0};
+        for (int64_t i = 0; i < some; i++) padded[i] = j->values[value + i];
+        *(vec *)((double *)j->rows + row) = padded;
+      }
+    }
+}
+
+INLINE void fill_rows(const enum scheme scheme, const struct job *j) {
+  const int slopes = scheme >= QUADRATIC;
+  if (j->rows == j->values) return;
+  copy_values(j, slopes ? 4 * (1 + K) : 4, 0);
+  if (slopes)
+    for (int k = 0; k < K; k++) slopes_along(k, scheme == LIMITED, 0, j);
+}
+
+INLINE void drain_rows(const enum scheme scheme, const struct job *j) {
+  const int slopes = scheme >= QUADRATIC;
+  if (j->rows == j->values) return;
+  if (slopes)
+    for (int k = 0; k < K; k++) slopes_along(k, scheme == LIMITED, 1, j);
+  copy_values(j, slopes ? 4 * (1 + K) : 4, 1);
+}
+
 /* One pass over all tables, moves and nodes; regimes that read the same table share its cells. */
 INLINE void sweep(const enum scheme scheme, const int backward, const struct job *j) {
-  const int slopes = scheme == HALF_GRADIENT;
+  const int slopes = scheme >= QUADRATIC;
   for (int64_t u = 0; u < j->tables; u++)
     for (int64_t a = 0; a < j->moves; a++)
       for (int64_t first = 0; first < j->nodes; first += LANES) {
@@ -345,45 +450,49 @@ static int is(const XLA_FFI_Buffer *buffer, XLA_FFI_DataType dtype, int64_t rank
   return buffer->dtype == dtype && buffer->rank == rank;
 }
 
-/* Arguments: rows [P, G, fours, S, 4], points [U, A, N, coordinates], table [R], pattern [R, A] and,
- * backward, the cotangent [R, C, A, N]. Attributes: levels, scheme, channels. */
+/* Arguments: values [P, G, C], points [U, A, N, coordinates], table [R], pattern [R, A] and,
+ * backward, the cotangent [R, C, A, N]. Attributes: levels, scheme. Results: the values, or the
+ * cotangents of values and points; then the rows, and backward their cotangents: scratch that XLA
+ * lends, [P, G, width], empty where the values can be read in place. */
 static XLA_FFI_Error *read_job(const XLA_FFI_CallFrame *frame, int backward, struct job *j,
                                enum scheme *scheme) {
-  if (frame->args.size != 4 + backward || frame->rets.size != 1 + backward)
+  if (frame->args.size != 4 + backward || frame->rets.size != 2 + 2 * backward)
     return refuse(frame, "interpolation kernel: wrong number of buffers");
   const XLA_FFI_Array *levels = attribute(frame, "levels");
-  const XLA_FFI_Scalar *code = attribute(frame, "scheme"), *channels = attribute(frame, "channels");
-  if (!levels || !code || !channels || levels->dtype != XLA_FFI_DataType_S64 ||
-      code->dtype != XLA_FFI_DataType_S64 || channels->dtype != XLA_FFI_DataType_S64)
-    return refuse(frame, "interpolation kernel: levels, scheme or channels missing");
-  const XLA_FFI_Buffer *rows = argument(frame, 0), *points = argument(frame, 1);
+  const XLA_FFI_Scalar *code = attribute(frame, "scheme");
+  if (!levels || !code || levels->dtype != XLA_FFI_DataType_S64 ||
+      code->dtype != XLA_FFI_DataType_S64)
+    return refuse(frame, "interpolation kernel: levels or scheme missing");
+  const XLA_FFI_Buffer *values = argument(frame, 0), *points = argument(frame, 1);
   const XLA_FFI_Buffer *table = argument(frame, 2), *pattern = argument(frame, 3);
-  if (!is(rows, XLA_FFI_DataType_F64, 5) || !is(points, XLA_FFI_DataType_F64, 4) ||
-      !is(table, XLA_FFI_DataType_S32, 1) || !is(pattern, XLA_FFI_DataType_S32, 2))
-    return refuse(frame, "interpolation kernel: rows and points are f64, indices i32");
+  const XLA_FFI_Buffer *rows = result(frame, backward ? 2 : 1);
+  if (!is(values, XLA_FFI_DataType_F64, 3) || !is(points, XLA_FFI_DataType_F64, 4) ||
+      !is(table, XLA_FFI_DataType_S32, 1) || !is(pattern, XLA_FFI_DataType_S32, 2) ||
+      !is(rows, XLA_FFI_DataType_F64, 3))
+    return refuse(frame, "interpolation kernel: values and points are f64, indices i32");
   memset(j, 0, sizeof *j);
   *scheme = (enum scheme) * (const int64_t *)code->value;
-  j->channels = *(const int64_t *)channels->value;
-  j->blocks = rows->dims[0], j->grid = rows->dims[1];
-  j->width = rows->dims[2] * rows->dims[3] * 4;
+  j->blocks = values->dims[0], j->grid = values->dims[1], j->channels = values->dims[2];
   j->tables = points->dims[0], j->moves = points->dims[1], j->nodes = points->dims[2];
   j->coordinates = points->dims[3], j->regimes = table->dims[0];
+  j->width = (j->channels + 3) / 4 * 4 * (*scheme >= QUADRATIC ? 1 + K : 1);
   int64_t stride = 1;
   int stocks = 0;
   for (int64_t k = j->coordinates; k-- > 0 && k < (int64_t)levels->size;) {
     const int64_t count = ((const int64_t *)levels->data)[k];
     if (count > 1) {
       if (++stocks > K) break;
-      j->axis[K - stocks] = k, j->top[K - stocks] = count - 2;
+      j->axis[K - stocks] = k, j->levels[K - stocks] = count;
       j->step[K - stocks] = stride * j->width;
     }
     stride *= count;
   }
+  const int apart = j->width != j->channels;
   if (stocks != K || stride != j->grid || (int64_t)levels->size != j->coordinates ||
-      rows->dims[4] != 4 || j->channels > rows->dims[2] * 4 || *scheme > HALF_GRADIENT ||
-      rows->dims[3] != (*scheme == HALF_GRADIENT ? 1 + K : 1))
+      *scheme > LIMITED || (apart && rows->dims[2] != j->width))
     return refuse(frame, "interpolation kernel: sizes do not fit the grid");
-  j->rows = rows->data, j->points = points->data;
+  j->values = values->data, j->points = points->data;
+  j->rows = apart ? rows->data : values->data;
   j->table = table->data, j->pattern = pattern->data;
   for (int64_t r = 0; r < j->regimes; r++) {
     if (j->table[r] < 0 || j->table[r] >= j->tables)
@@ -392,6 +501,16 @@ static XLA_FFI_Error *read_job(const XLA_FFI_CallFrame *frame, int backward, str
       if (j->pattern[r * j->moves + a] < 0 || j->pattern[r * j->moves + a] >= j->blocks)
         return refuse(frame, "interpolation kernel: a row reads values that are not there");
   }
+  if (!backward) {
+    j->out = result(frame, 0)->data;
+    return NULL;
+  }
+  j->cotangent = argument(frame, 4)->data;
+  j->d_values = result(frame, 0)->data, j->d_points = result(frame, 1)->data;
+  j->d_rows = apart ? result(frame, 3)->data : j->d_values;
+  memset(j->d_rows, 0, sizeof(double) * (size_t)(j->blocks * j->grid * j->width));
+  memset(j->d_points, 0,
+         sizeof(double) * (size_t)(j->tables * j->moves * j->nodes * j->coordinates));
   return NULL;
 }
 
@@ -402,10 +521,10 @@ XLA_FFI_Error *servanda_forward(XLA_FFI_CallFrame *frame) {
   enum scheme scheme;
   XLA_FFI_Error *error = read_job(frame, 0, &j, &scheme);
   if (error) return error;
-  j.out = result(frame, 0)->data;
+  fill_rows(scheme, &j);
   if (scheme == MULTILINEAR) sweep(MULTILINEAR, 0, &j);
   if (scheme == SIMPLEX) sweep(SIMPLEX, 0, &j);
-  if (scheme == HALF_GRADIENT) sweep(HALF_GRADIENT, 0, &j);
+  if (scheme >= QUADRATIC) sweep(QUADRATIC, 0, &j);
   return NULL;
 }
 
@@ -415,13 +534,10 @@ XLA_FFI_Error *servanda_backward(XLA_FFI_CallFrame *frame) {
   enum scheme scheme;
   XLA_FFI_Error *error = read_job(frame, 1, &j, &scheme);
   if (error) return error;
-  j.cotangent = argument(frame, 4)->data;
-  j.d_rows = result(frame, 0)->data, j.d_points = result(frame, 1)->data;
-  memset(j.d_rows, 0, sizeof(double) * (size_t)(j.blocks * j.grid * j.width));
-  memset(j.d_points, 0,
-         sizeof(double) * (size_t)(j.tables * j.moves * j.nodes * j.coordinates));
+  fill_rows(scheme, &j);
   if (scheme == MULTILINEAR) sweep(MULTILINEAR, 1, &j);
   if (scheme == SIMPLEX) sweep(SIMPLEX, 1, &j);
-  if (scheme == HALF_GRADIENT) sweep(HALF_GRADIENT, 1, &j);
+  if (scheme >= QUADRATIC) sweep(QUADRATIC, 1, &j);
+  drain_rows(scheme, &j);
   return NULL;
 }

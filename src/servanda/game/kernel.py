@@ -1,6 +1,6 @@
 """Can this machine run the interpolation kernel, and how is it called from JAX?
 
-In: rows of grid values, arrival points and index tables, as `interpolate` prepares them. Out: the
+In: grid values, arrival points and index tables, as `interpolate` takes them. Out: the
 interpolated values, with their reverse-mode derivative. The kernel (kernel.c) is compiled with the
 system's C compiler the first time a number of stocks is met and kept in the user's cache folder;
 where that cannot be done the caller uses pure JAX, and `status` says why.
@@ -25,12 +25,8 @@ import jaxlib
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-MULTILINEAR, SIMPLEX, HALF_GRADIENT = 0, 1, 2
-"""Codes of the schemes in kernel.c."""
-
 MAX_STOCKS = 6
-VECTOR = 4
-"""Channels a vector holds, F: rows come in groups of so many."""
+_VECTOR = 4  # channels a vector of the kernel holds
 
 _SOURCE = Path(__file__).with_name("kernel.c")
 _FLAGS = ("-std=gnu11", "-O3", "-ffp-contract=fast", "-fPIC", "-shared")
@@ -64,78 +60,75 @@ def ready(stocks: int) -> bool:
     return status(stocks) == "ready"
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(4, 5, 6))
+@functools.partial(jax.custom_vjp, nondiff_argnums=(4, 5))
 def evaluate(
-    rows: Float[Array, "P G C/F S F"],
+    values: Float[Array, "P G C"],
     points: Float[Array, "U A N K"],
     table: Int[Array, "R"],
     pattern: Int[Array, "R A"],
     levels: tuple[int, ...],
     scheme: int,
-    channels: int,
 ) -> Float[Array, "R C A N"]:
-    """Sum the rows around every arrival point; call only where `ready`.
+    """`interpolate` by the kernel; call only where `ready`.
 
-    Args:
-        rows: at each grid point, for every `VECTOR` channels (the last ones padded), the values
-            (S = 1) or the values and the slopes per level along each stock of two levels or more.
-        points, table, pattern, levels: as in `interpolate`; indices are int32.
-        scheme: `MULTILINEAR`, `SIMPLEX` or `HALF_GRADIENT` (the only one with slopes).
-        channels: how many channels are wanted, without the padding.
+    Arguments are those of `interpolate`: floats are float64, indices int32, and the scheme is its
+    place in `interpolate.SCHEMES`.
     """
-    shape = (table.shape[0], channels, *points.shape[1:3])
+    out = jax.ShapeDtypeStruct((table.shape[0], values.shape[2], *points.shape[1:3]), jnp.float64)
     call = jax.ffi.ffi_call(
-        _names(levels)[0], jax.ShapeDtypeStruct(shape, jnp.float64), vmap_method="sequential"
+        _names(levels)[0], (out, _rows(values, levels, scheme)), vmap_method="sequential"
     )
-    out: Array = call(rows, points, table, pattern, **_attributes(levels, scheme, channels))
-    return out
+    result: Array = call(values, points, table, pattern, **_attributes(levels, scheme))[0]
+    return result
 
 
 Residuals = tuple[Array, Array, Array, Array]
 
 
 def _forward(
-    rows: Array,
+    values: Array,
     points: Array,
     table: Array,
     pattern: Array,
     levels: tuple[int, ...],
     scheme: int,
-    channels: int,
 ) -> tuple[Array, Residuals]:
-    out = evaluate(rows, points, table, pattern, levels, scheme, channels)
-    return out, (rows, points, table, pattern)
+    out = evaluate(values, points, table, pattern, levels, scheme)
+    return out, (values, points, table, pattern)
 
 
 def _backward(
-    levels: tuple[int, ...], scheme: int, channels: int, kept: Residuals, cotangent: Array
+    levels: tuple[int, ...], scheme: int, kept: Residuals, cotangent: Array
 ) -> tuple[Array, Array, None, None]:
-    rows, points, table, pattern = kept
-    call = jax.ffi.ffi_call(
-        _names(levels)[1],
-        (
-            jax.ShapeDtypeStruct(rows.shape, jnp.float64),
-            jax.ShapeDtypeStruct(points.shape, jnp.float64),
-        ),
-        vmap_method="sequential",
+    values, points, table, pattern = kept
+    shapes = (
+        jax.ShapeDtypeStruct(values.shape, jnp.float64),
+        jax.ShapeDtypeStruct(points.shape, jnp.float64),
+        _rows(values, levels, scheme),
+        _rows(values, levels, scheme),
     )
-    d_rows, d_points = call(
-        rows, points, table, pattern, cotangent, **_attributes(levels, scheme, channels)
+    call = jax.ffi.ffi_call(_names(levels)[1], shapes, vmap_method="sequential")
+    d_values, d_points, *_ = call(
+        values, points, table, pattern, cotangent, **_attributes(levels, scheme)
     )
-    return d_rows, d_points, None, None
+    return d_values, d_points, None, None
 
 
 evaluate.defvjp(_forward, _backward)
 
 
-def _attributes(
-    levels: tuple[int, ...], scheme: int, channels: int
-) -> dict[str, np.ndarray | np.int64]:
-    return {
-        "levels": np.array(levels, np.int64),
-        "scheme": np.int64(scheme),
-        "channels": np.int64(channels),
-    }
+def _attributes(levels: tuple[int, ...], scheme: int) -> dict[str, np.ndarray | np.int64]:
+    return {"levels": np.array(levels, np.int64), "scheme": np.int64(scheme)}
+
+
+def _rows(values: Array, levels: tuple[int, ...], scheme: int) -> jax.ShapeDtypeStruct:
+    """Scratch for the kernel's rows, as a result nobody reads: XLA then lends the same memory
+    every period, where the kernel would have to ask for it and touch it afresh."""
+    blocks, grid, channels = values.shape
+    slopes = sum(count > 1 for count in levels) if scheme >= 2 else 0
+    width = -(-channels // _VECTOR) * _VECTOR * (1 + slopes)
+    shape = (0, 0, 0) if width == channels else (blocks, grid, width)
+    return jax.ShapeDtypeStruct(shape, jnp.float64)
 
 
 def _names(levels: tuple[int, ...]) -> tuple[str, str]:
