@@ -213,11 +213,13 @@ def value_shape(game: Game, method: Method) -> tuple[int, int, int, int]:
 
 
 def backward(game: Game, method: Method, p: Parameters, keep: bool = True,
-             policies: bool = False, guess: Array | None = None) -> Backward:  # fmt: skip
+             policies: bool = False, guess: Array | None = None,
+             rounds: Array | int | None = None) -> Backward:  # fmt: skip
     """Solve one world; traced by JAX.
 
-    `keep` returns every period's values, else only the first; `guess` is a stationary value to
-    start from (of a nearby world), [regime, phase, g, channel].
+    `keep` returns every period's values, else only the first. `guess` is a stationary value to
+    start from (of a nearby world), [regime, phase, g, channel], and `rounds` how many of the
+    method's rounds to do from there (all).
     """
     plans = [stages(game, group) for group in game.groups]
     horizon = game.scenario.horizon
@@ -229,7 +231,9 @@ def backward(game: Game, method: Method, p: Parameters, keep: bool = True,
     tail = Tail(jnp.zeros((), int), jnp.zeros(()), jnp.zeros(()))
     if game.scenario.terminal == "stationary":
         start = end if guess is None else guess
-        end, tail = _stationary(game, method, plans, operators(jnp.asarray(horizon * 1.0)), p, start)
+        rounds = method.rounds if rounds is None else rounds
+        past = operators(jnp.asarray(horizon * 1.0))
+        end, tail = _stationary(game, method, plans, past, p, start, jnp.asarray(rounds))
     fixed = None if game.uses_calendar else operators(jnp.zeros(()))
     constant = all((g.live[:horizon] == g.live[0]).all() for g in game.groups)
 
@@ -261,7 +265,7 @@ def _distinct(rows: np.ndarray) -> np.ndarray:
 
 
 def _stationary(game: Game, method: Method, plans: list[tuple[Stage, ...]], ops: list[Operator],
-                p: Parameters, guess: Array) -> tuple[Array, Tail]:  # fmt: skip
+                p: Parameters, guess: Array, rounds: Array) -> tuple[Array, Tail]:  # fmt: skip
     """The value of the game whose calendar stands still, as the limit of finite horizons.
 
     Rounds of a fixed number of sweeps, each round closed by the exact value of the policies it has
@@ -281,18 +285,22 @@ def _stationary(game: Game, method: Method, plans: list[tuple[Stage, ...]], ops:
 
     body = jax.checkpoint(once, prevent_cse=False)
 
-    def round_(state: tuple, _: Any) -> tuple[tuple, Any]:
-        w, before = state
+    def round_(state: tuple) -> tuple:
+        w, before, sweeps, *_ = state
         w, _ = jax.lax.scan(lambda w, x: (body(w, x)[0], None), w, None, length=method.sweeps - 1)
         _, policies = body(w, None)
         moved = _share_moved(policies, before)
         w, count, gap = _evaluate(look, (ops, p, policies), w, method.tolerance)
-        return (w, policies), (moved, count, gap)
+        return w, policies, sweeps + count + method.sweeps, moved, gap
+
+    def maybe(state: tuple, k: Array) -> tuple[tuple, None]:
+        return jax.lax.cond(k < rounds, round_, lambda s: s, state), None
 
     shapes = jax.eval_shape(once, guess, None)[1]
     nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-    (w, _), (moved, count, gap) = jax.lax.scan(round_, (guess, nothing), None, length=method.rounds)
-    return w, Tail(jnp.sum(count) + method.rounds * method.sweeps, moved[-1], gap[-1])
+    start = (guess, nothing, jnp.zeros((), int), jnp.ones(()), jnp.zeros(()))
+    (w, _, *tail), _ = jax.lax.scan(maybe, start, jnp.arange(method.rounds))
+    return w, Tail(*tail)
 
 
 def _share_moved(now: Any, before: Any) -> Array:

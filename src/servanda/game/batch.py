@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -19,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from servanda.game.backward import Method, backward, sign
+from servanda.game.backward import Method, backward, sign, value_shape
 from servanda.game.build import Game, build
 from servanda.game.distribution import exact_course
 from servanda.game.paths import Course, simulate_paths, value_at_start
@@ -31,9 +30,6 @@ from servanda.scenario.worlds import Worlds, modal
 
 Progress = Callable[[int, int], None]
 """Called with (worlds done, worlds in all) from time to time."""
-
-CHUNK = 4
-
 
 @dataclass(frozen=True)
 class Follow:
@@ -63,11 +59,12 @@ class Program:
         order = rng.permuted(np.broadcast_to(np.arange(self.paths), shape), axis=-1)
         return (order + rng.random(shape)) / self.paths
 
-    def world(self, theta: Array, uniforms: Array) -> dict[str, Any]:
-        """Everything wanted of one world; traced by JAX."""
+    def world(self, theta: Array, uniforms: Array, guess: Array | None = None,
+              rounds: Array | None = None) -> dict[str, Any]:  # fmt: skip
+        """Everything wanted of one world; traced by JAX. See `backward` for `guess`, `rounds`."""
         game, method = self.game, self.method
         p = parameters(game, theta, self.names, jnp.asarray(self.stakes))
-        solved = backward(game, method, p, keep=bool(self.follow))
+        solved = backward(game, method, p, True, False, guess, rounds)
         start = value_at_start(game, method, p, solved.values[0])
         value, accepted = sign(game, p, start)
         out: dict[str, Any] = {
@@ -76,6 +73,7 @@ class Program:
             "accept": accepted,
             "alone": _alone(game, p, start),
             "tail": solved.tail,
+            "terminal": solved.values[-1],
             "failures": solved.failures,
         }
         for k, f in enumerate(self.follow):
@@ -102,50 +100,52 @@ _COMPILED: dict[int, tuple[Program, Any]] = {}
 
 
 def compiled(program: Program) -> Any:
-    """The jitted function of a program over a chunk of worlds [chunk, assumption]."""
+    """The jitted function of a program: (theta, uniforms, guess, rounds) -> results."""
     key = id(program)
-    if key not in _COMPILED or _COMPILED[key][0] is not program:
-        if len(_COMPILED) > 32:
+    if key not in _COMPILED:
+        if len(_COMPILED) > 64:
             _COMPILED.clear()
-
-        def many(thetas: Array, uniforms: Array) -> Any:
-            return jax.lax.map(lambda theta: program.world(theta, uniforms), thetas)
-
-        _COMPILED[key] = (program, jax.jit(many))
+        _COMPILED[key] = (program, jax.jit(program.world))
     return _COMPILED[key][1]
 
 
-def run(program: Program, worlds: Worlds, progress: Progress | None = None) -> dict[str, Any]:
-    """Run a program in every world; arrays come back with a leading world axis."""
-    values = np.asarray(worlds.values, float)
-    count = len(values)
-    size = min(CHUNK, count)
+def run(program: Program, worlds: Worlds, progress: Progress | None = None,
+        guess: Any = None, rounds: int | None = None, pool: Executor | None = None,
+        ) -> dict[str, Any]:  # fmt: skip
+    """Run a program in every world; arrays come back with a leading world axis.
+
+    `guess` is the "terminal" of a nearby world (what its run returned). Worlds are spread over the
+    machine's cores, or over `pool`.
+    """
     function = compiled(program)
     uniforms = jnp.asarray(program.uniforms()) if program.follow else jnp.zeros((0, 4, 0))
-    starts = list(range(0, count, size))
+    if guess is None:
+        guess = np.zeros(value_shape(program.game, program.method))
+    start = jnp.asarray(guess)
+    count = jnp.asarray(program.method.rounds if rounds is None else rounds)
+    keep_terminal = len(worlds.values) == 1
 
-    def one(at: int) -> Any:
-        chunk = values[at : at + size]
-        short = size - len(chunk)
-        padded = np.concatenate([chunk, np.repeat(chunk[-1:], short, axis=0)])
-        out = jax.device_get(function(jnp.asarray(padded), uniforms))
-        return jax.tree.map(lambda x: x[: size - short], out)
+    def one(theta: np.ndarray) -> Any:
+        out = function(jnp.asarray(theta), uniforms, start, count)
+        if not keep_terminal:  # megabytes a world that nobody asked for
+            out.pop("terminal")
+        return jax.device_get(out)
 
-    parts: list[Any] = [None] * len(starts)
-    parts[0] = one(starts[0])  # compiles once before threads share it
-    done = min(size, count)
+    values = np.asarray(worlds.values, float)
+    parts = [one(values[0])]  # compiles once before threads share it
     if progress:
-        progress(done, count)
-    if len(starts) > 1:
-        workers = min(os.cpu_count() or 1, len(starts) - 1)
-        with ThreadPoolExecutor(workers) as pool:
-            jobs = {k: pool.submit(one, starts[k]) for k in range(1, len(starts))}
-            for k, job in jobs.items():
-                parts[k] = job.result()
-                done = min(count, done + size)
+        progress(1, len(values))
+    if len(values) > 1:
+        own = ThreadPoolExecutor(os.cpu_count() or 1) if pool is None else None
+        try:
+            for k, part in enumerate((pool or own).map(one, values[1:])):  # type: ignore[union-attr]
+                parts.append(part)
                 if progress:
-                    progress(done, count)
-    return jax.tree.map(lambda *x: np.concatenate(x), *parts)
+                    progress(k + 2, len(values))
+        finally:
+            if own is not None:
+                own.shutdown(cancel_futures=True)
+    return jax.tree.map(lambda *x: np.stack(x), *parts)
 
 
 def stakes(scenario: Scenario) -> tuple[float, ...]:
@@ -176,6 +176,3 @@ def course_of(out: dict[str, Any], k: int) -> Course:
     """The k-th course of a program's result, with a leading world axis."""
     found: Course = out[f"course{k}"]
     return found
-
-
-__all__ = ["Follow", "Program", "course_of", "partial", "run", "stakes"]

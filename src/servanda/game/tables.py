@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from servanda.game.build import Game, Group
+from servanda.game.build import Game, Group, static_environment
 from servanda.scenario.formulas import Formula, evaluate
 
 HERMITE = {  # 3-point Gauss-Hermite rule for a standard normal: nodes, weights
@@ -146,13 +146,21 @@ def evaluate_group(game: Game, group: Group, views: Views, p: Parameters, stocks
     arrival, weights = _arrivals(game, env, full, shape)
     branch = _branches(game, views, full, shape)
     opened: dict[int, Array] = {}
+    fixed = static_environment(game.graph, game.graph.regimes[0], game.phase_values[0]).keys()
+
+    def static(f: Formula) -> bool:
+        return f.names <= fixed  # already in the group's live options
+
     for d, decision in enumerate(scenario.decisions):
         if len(group.options[d]) == 1:
             continue
-        conditions = [(o, f) for o, f in enumerate(decision.option_when) if f is not None]
-        if decision.when is None and not conditions:
+        when = None if decision.when is None or static(decision.when) else decision.when
+        conditions = [
+            (o, f) for o, f in enumerate(decision.option_when) if f is not None and not static(f)
+        ]
+        if when is None and not conditions:
             continue
-        ok = jnp.ones(shape, bool) if decision.when is None else full(decision.when) > 0.5
+        ok = jnp.ones(shape, bool) if when is None else full(when) > 0.5
         for o, f in conditions:
             taken = jnp.asarray(group.joint[:, d] == o)[:, None]
             ok = ok & (~taken | (full(f) > 0.5))
