@@ -60,3 +60,19 @@ def default_levels(scenario: Scenario) -> tuple[int, ...]:
     """A first grid: the scenario's own hints, else fewer levels the more stocks there are."""
     each = DEFAULT_LEVELS.get(len(scenario.stocks), 5)
     return tuple(each if s.levels is None else s.levels for s in scenario.stocks.values())
+
+
+def coarser(levels: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The next coarser grid, for an estimate of the grid error; None without stocks."""
+    fewer = tuple(max(2, n - 1) if n < 12 else (2 * n) // 3 for n in levels)
+    return None if fewer == levels else fewer
+
+
+FINE_LEVELS = {0: 1, 1: 161, 2: 41, 3: 17, 4: 9}
+"""Levels per stock with `--fine`; more stocks get 7 each."""
+
+
+def fine_levels(scenario: Scenario) -> tuple[int, ...]:
+    """The grid of the fine setting."""
+    each = FINE_LEVELS.get(len(scenario.stocks), 7)
+    return tuple(max(each, s.levels or 0) for s in scenario.stocks.values())

@@ -1,0 +1,454 @@
+"""Is the offer worth signing, will it be kept, who would break it, when, and why?
+
+In: a scenario, a deal and, if wanted, one chair. Out: an `Assessment`. Per world one solve serves
+worth, signing, survival and the sham test; interests, front-loading, exposure, riders, gradients and
+the grid error are taken at the modal world, by a fixed number of further solves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from servanda.errors import QuestionError, unknown
+from servanda.game.backward import Method
+from servanda.game.batch import Follow, Program, course_of, run, stakes
+from servanda.game.bind import bind_to_obligations
+from servanda.game.build import Game, build
+from servanda.game.differentiate import gradient
+from servanda.game.grid import coarser, default_levels, fine_levels, make_grid
+from servanda.game.paths import KINDS, Course
+from servanda.game.regimes import Bind, Variant
+from servanda.game.size import refuse_if_too_large
+from servanda.game.solve import find_proposal, signing_at_start
+from servanda.questions.assessment import Assessment, Breaker, Created, Sensitivity, Sham
+from servanda.questions.exchange import net_exchange
+from servanda.questions.riders import Riders, changed_terms, riders
+from servanda.questions.spread import share, spread, weighted_quantile
+from servanda.questions.verdict import verdict_from
+from servanda.scenario.model import Obligation, Proposal, Scenario
+from servanda.scenario.worlds import Worlds, draw, modal
+
+Progress = Callable[[int, int], None]
+
+PATHS = 64
+FINE_PATHS = 1024
+WARM_ROUNDS = 2
+"""Rounds past the horizon for a world that starts from the modal world's stationary value."""
+
+
+def assess(scenario: Scenario, deal: str | Proposal, party: str | None = None, *, worlds: int = 64,
+           seed: int = 0, fine: bool = False, levels: tuple[int, ...] | None = None,
+           progress: Progress | None = None) -> Assessment:  # fmt: skip
+    """Assess a deal from one chair, or from every chair.
+
+    `worlds` is the number of draws of the assumptions, `fine` a finer grid and more paths. Raises
+    QuestionError for an unknown deal or party, or a game too large for this machine.
+    """
+    proposal = find_proposal(scenario, deal)
+    if proposal is None:
+        raise QuestionError("name the deal to assess")
+    if party is not None and party not in scenario.parties:
+        raise unknown("party", party, scenario.parties)
+    if worlds < 1:
+        raise QuestionError("at least one world is needed")
+    job = _Job.prepare(scenario, proposal, seed, fine, levels)
+    steps = _Steps(progress, worlds + 6)
+    pool = ThreadPoolExecutor(2)
+    try:
+        parts = {
+            "chairs": pool.submit(steps.count, job.by_interest),
+            "coarse": pool.submit(steps.count, job.coarse),
+            "gradient": pool.submit(steps.count, job.gradients),
+            "riders": pool.submit(steps.count, job.rider_worths),
+        }
+        centre = steps.count(job.centre)
+        sample = draw(scenario, worlds, seed)
+        spread_out = job.over_worlds(sample, centre, pool, steps)
+        found = {name: part.result() for name, part in parts.items()}
+    finally:
+        pool.shutdown(cancel_futures=True)
+    chairs = tuple(scenario.parties) if party is None else (party,)
+    return job.read(chairs, sample, centre, spread_out, found)
+
+
+class _Steps:
+    """Counts finished steps for a progress bar."""
+
+    def __init__(self, progress: Progress | None, total: int):
+        self.progress, self.total, self.done = progress, total, 0
+
+    def add(self, n: int = 1) -> None:
+        self.done = min(self.total, self.done + n)
+        if self.progress:
+            self.progress(self.done, self.total)
+
+    def count(self, work: Callable[[], Any]) -> Any:
+        result = work()
+        self.add()
+        return result
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One assessment: the game with its variants, and the programs that answer its parts."""
+
+    scenario: Scenario
+    proposal: Proposal
+    program: Program  # deal, bound hands, stopped harm; paths that follow the deal
+    bound_parties: tuple[str, ...]  # variant 1.. of the program
+    asker: tuple[str, tuple[str, ...]] | None  # the last variant: whose harm is stopped, with what
+    world: Worlds
+    seed: int
+
+    @staticmethod
+    def prepare(scenario: Scenario, proposal: Proposal, seed: int, fine: bool,
+                levels: tuple[int, ...] | None) -> _Job:  # fmt: skip
+        variants = [Variant(proposal)]
+        bound = []
+        first = build(scenario, variants)
+        duties = _duties(first)
+        for party in scenario.parties:
+            own = [o for o in duties if o.party == party]
+            binds = bind_to_obligations(scenario, own, "in_force")
+            if binds:
+                bound.append(party)
+                variants.append(Variant(proposal, binds))
+        asker = None
+        harm = [o for o in duties if o.party == proposal.proposer and o.kind == "never"]
+        if harm and proposal.proposer is not None:
+            stopped = bind_to_obligations(scenario, harm, "any")
+            variants.append(Variant(proposal, stopped))
+            asker = (proposal.proposer, _closed(scenario, stopped))
+        game = build(scenario, variants)
+        chosen = levels or (fine_levels(scenario) if fine else default_levels(scenario))
+        refuse_if_too_large(game, chosen)
+        method = Method(make_grid(scenario, chosen))
+        world = modal(scenario)
+        follow = (Follow(game.roots[0]["signed"], stay=True, exits=True),)
+        program = Program(game, method, stakes(scenario), tuple(world.names), follow,
+                          FINE_PATHS if fine else PATHS, seed)  # fmt: skip
+        return _Job(scenario, proposal, program, tuple(bound), asker, world, seed)
+
+    @property
+    def base(self) -> Game:
+        return build(self.scenario, [Variant(self.proposal)])
+
+    # -- the parts, each a program -----------------------------------------------------------
+
+    def centre(self) -> dict[str, Any]:
+        """The modal world, on the full program."""
+        return run(self.program, self.world)
+
+    def over_worlds(self, sample: Worlds, centre: dict[str, Any], pool: ThreadPoolExecutor,
+                    steps: _Steps) -> dict[str, Any]:  # fmt: skip
+        """Every drawn world, starting from the modal world's stationary value."""
+        return run(self.program, sample, lambda done, total: steps.add(), centre["terminal"][0],
+                   WARM_ROUNDS, pool)  # fmt: skip
+
+    def by_interest(self) -> dict[str, Any]:
+        """The modal world with interests kept apart, and the courses of deal and no deal."""
+        game = self.base
+        root = game.roots[0]
+        method = replace(self.program.method, by_interest=True)
+        follow = (Follow(root["signed"], stay=False), Follow(root["no_deal"], stay=False))
+        program = replace(self.program, game=game, method=method, follow=follow)
+        out = run(program, self.world)
+        return {"out": out, "root": root}
+
+    def coarse(self) -> dict[str, float]:
+        """Headlines on two coarser grids, for the estimate of the grid error."""
+        levels = coarser(self.program.method.grid.levels)
+        return {} if levels is None else self._headlines(levels)
+
+    def _headlines(self, levels: tuple[int, ...]) -> dict[str, float]:
+        game = self.base
+        method = replace(self.program.method, grid=make_grid(self.scenario, levels))
+        follow = (Follow(game.roots[0]["signed"]),)
+        program = replace(self.program, game=game, method=method, follow=follow)
+        return headlines(program, run(program, self.world))
+
+    def gradients(self) -> tuple[tuple[str, ...], np.ndarray]:
+        """Derivatives of every party's worth by every assumption, [party, assumption]."""
+        game = self.base
+        root = game.roots[0]
+        program = replace(self.program, game=game, follow=())
+        parties = list(self.scenario.parties)
+
+        def worths(out: dict[str, Any]) -> dict[str, Any]:
+            value = out["value"]
+            gain = value[root["signed"]] - value[root["no_deal"]]
+            return {name: gain[i] for i, name in enumerate(parties)}
+
+        found = gradient(program, worths, self.world)
+        return found.assumptions, found.gradient[0]
+
+    def rider_worths(self) -> Riders | None:
+        """Leave-one-out and Shapley value of every changed term, if there are at least two."""
+        if len(changed_terms(self.scenario, self.proposal)) < 2:
+            return None
+        return riders(self.scenario, self.proposal, self.program.method, self.program.stakes,
+                      self.world, self.seed)  # fmt: skip
+
+    # -- reading the results ------------------------------------------------------------------
+
+    def read(self, chairs: tuple[str, ...], sample: Worlds, centre: dict[str, Any],
+             out: dict[str, Any], found: dict[str, Any]) -> Assessment:  # fmt: skip
+        game, scenario = self.program.game, self.scenario
+        parties = tuple(scenario.parties)
+        w = np.asarray(sample.weight)
+        worth, worth0 = self._worth(out), self._worth(centre)[0]
+        alone, joint = signing_at_start(game, out)
+        alone0, joint0 = signing_at_start(game, centre)
+        course, course0 = course_of(out, 0), course_of(centre, 0)
+        error = self._grid_error(centre, found["coarse"])
+        duties = _duties(game)
+        s = dict(zip(parties, self.program.stakes, strict=True))
+        shams = self._shams(worth, worth0, out, centre, w)
+        breakers = self._breakers(course, course0, duties, w)
+        created = self._created(centre)
+        sensitivities = self._sensitivities(found["gradient"], sample)
+        interests, flow = self._interests(found["chairs"]), self._flow(found["chairs"])
+        exposure = self._exposure(centre, course0, parties)
+        regime = np.asarray(course.regime)
+        period = np.arange(regime.shape[1])
+        world = np.arange(len(w))
+        survival = regime[:, :, KINDS.index("in_force")]
+        survival0 = np.asarray(course0.regime)[0, :, KINDS.index("in_force")]
+        labels = {name: p.label or name for name, p in scenario.parties.items()}
+        verdicts = tuple(
+            verdict_from(
+                party=p, labels=labels, scenario=scenario, proposal=self.proposal, sample=sample,
+                worth=spread(worth0[i], worth[:, i], w, error.get(f"worth.{p}", np.nan)),
+                values=worth[:, i], stakes=s[p], interests=interests, shams=shams,
+                breakers=breakers, survival=survival0, created=created, riders=found["riders"],
+            )
+            for i, p in enumerate(parties) if p in chairs
+        )  # fmt: skip
+        coords = {"world": world, "party": list(parties)}
+        signatories = list(self.proposal.signatories)
+        broken = np.asarray(course.broken)
+        due = [o for o in game.graph.obligations(self.proposal) if o.due and _promised(game, o)]
+        grid_notes = self._grid_notes(error, worth, survival, w, parties)
+        return Assessment(
+            title=scenario.title, period_name=scenario.period, deal=self.proposal.name,
+            text=self.proposal.text, chairs=chairs, parties=parties, labels=labels,
+            exchange=net_exchange(scenario, self.proposal, duties, due), verdicts=verdicts,
+            worth=xr.DataArray(worth, dims=("world", "party"), coords=coords, name="worth"),
+            worth_modal=xr.DataArray(worth0, dims=("party",), coords={"party": list(parties)}),
+            worth_by_interest=interests,
+            signing=xr.DataArray(alone, dims=("world", "signatory"),
+                                 coords={"world": world, "signatory": signatories}),
+            joint=xr.DataArray(joint, dims=("world",), coords={"world": world}),
+            signing_modal=xr.DataArray(alone0[0], dims=("signatory",),
+                                       coords={"signatory": signatories}),
+            joint_modal=float(joint0[0]),
+            survival=xr.DataArray(survival, dims=("world", "period"),
+                                  coords={"world": world, "period": period}),
+            survival_modal=xr.DataArray(survival0, dims=("period",), coords={"period": period}),
+            expired=xr.DataArray(regime[:, :, KINDS.index("expired")], dims=("world", "period"),
+                                 coords={"world": world, "period": period}),
+            broken=xr.DataArray(broken, dims=("world", "period", "obligation"),
+                                coords={"world": world, "period": period,
+                                        "obligation": list(game.scenario.obligations)}),
+            breakers=breakers, shams=shams, created=created, flow_difference=flow,
+            front_loading=_front_loading(flow, scenario.period), exposure=exposure,
+            riders=found["riders"], sensitivities=sensitivities,
+            weight=xr.DataArray(w, dims=("world",), coords={"world": world}), stakes=s,
+            grid_error=error, notes=(*grid_notes, *self._notes(centre, out)),
+            otherwise=self.proposal.otherwise or "never", hash=scenario.hash, seed=self.seed,
+            levels=self.program.method.grid.levels,
+            paths=self.program.paths if game.stocks else 0, solves=self._budget(len(w), found),
+        )  # fmt: skip
+
+    def _worth(self, out: dict[str, Any], variant: int = 0) -> np.ndarray:
+        """[world, party] value of the variant in force minus value of no deal (hands free)."""
+        roots, n = self.program.game.roots, len(self.scenario.parties)
+        value = out["value"][:, :, :n]
+        gain: np.ndarray = value[:, roots[variant]["signed"]] - value[:, roots[0]["no_deal"]]
+        return gain
+
+    def _shams(self, worth: np.ndarray, worth0: np.ndarray, out: dict[str, Any],
+               centre: dict[str, Any], w: np.ndarray) -> tuple[Sham, ...]:  # fmt: skip
+        found = []
+        for k, party in enumerate(self.bound_parties):
+            i = list(self.scenario.parties).index(party)
+            bound, bound0 = self._worth(out, k + 1)[:, i], self._worth(centre, k + 1)[0, i]
+            found.append(Sham(
+                party, float(worth0[i]), spread(bound0, bound, w),
+                bool(bound0 < 0 < worth0[i]), share((bound < 0) & (worth[:, i] > 0), w),
+            ))  # fmt: skip
+        return tuple(found)
+
+    def _breakers(self, course: Course, course0: Course, duties: list[Obligation],
+                  w: np.ndarray) -> tuple[Breaker, ...]:  # fmt: skip
+        names = list(self.program.game.scenario.obligations)
+        found = []
+        for o in duties:
+            k = names.index(o.name)
+            path = np.asarray(course0.broken)[0, :, k]
+            last = np.asarray(course.broken)[:, -1, k]
+            half = np.nan
+            if path[-1] > 1e-9:
+                half = float(np.interp(0.5 * path[-1], path, np.arange(len(path))))
+            label = o.label or o.name.replace("_", " ")
+            found.append(Breaker(o.party, o.name, label, spread(path[-1], last, w), half))
+        return tuple(sorted(found, key=lambda b: -b.probability.median))
+
+    def _created(self, centre: dict[str, Any]) -> Created | None:
+        if self.asker is None:
+            return None
+        roots, parties = self.program.game.roots, list(self.scenario.parties)
+        value = centre["value"][0]
+        relief = value[roots[-1]["no_deal"]] - value[roots[0]["no_deal"]]
+        others = {p: float(relief[i]) for i, p in enumerate(parties) if p != self.asker[0]}
+        return Created(self.asker[0], self.asker[1], others)
+
+    def _exposure(self, centre: dict[str, Any], course: Course, parties: tuple[str, ...]
+                  ) -> dict[str, float]:  # fmt: skip
+        """Value from the start given that the deal is broken within the horizon, minus no deal."""
+        gone = float(np.asarray(course.broken)[0, -1].sum())
+        if gone < 1e-6 or not self.program.game.stocks:
+            return {}
+        no_deal = centre["value"][0, self.program.game.roots[0]["no_deal"]]
+        after = np.asarray(course.after_break)[0] / gone
+        return {p: float(after[i] - no_deal[i]) for i, p in enumerate(parties)}
+
+    def _interests(self, part: dict[str, Any]) -> xr.DataArray:
+        value, root = part["out"]["value"][0], part["root"]
+        n = len(self.scenario.parties)
+        gain = (value[root["signed"]] - value[root["no_deal"]])[n:]
+        flows = self.scenario.interests.items()
+        names = [f"{p}.{name}" for p, flow in flows for name in flow]
+        return xr.DataArray(gain, dims=("interest",), coords={"interest": names})
+
+    def _flow(self, part: dict[str, Any]) -> xr.DataArray:
+        deal, none = course_of(part["out"], 0), course_of(part["out"], 1)
+        n = len(self.scenario.parties)
+        gain = (np.asarray(deal.flow) - np.asarray(none.flow))[0, :, :n]
+        return xr.DataArray(gain, dims=("period", "party"),
+                            coords={"period": np.arange(len(gain)),
+                                    "party": list(self.scenario.parties)})  # fmt: skip
+
+    def _sensitivities(self, found: tuple[tuple[str, ...], np.ndarray], sample: Worlds
+                       ) -> tuple[Sensitivity, ...]:  # fmt: skip
+        names, table = found
+        w = np.asarray(sample.weight)
+        values = np.asarray(sample.values)
+        reach = np.array([
+            weighted_quantile(values[:, k], w, 0.9) - weighted_quantile(values[:, k], w, 0.1)
+            for k in range(len(names))
+        ])  # fmt: skip
+        out = []
+        for i, party in enumerate(self.scenario.parties):
+            swing = table[i] * reach
+            top = np.argsort(-np.abs(swing))[:3]
+            out += [Sensitivity(party, names[k], float(table[i, k]), float(swing[k])) for k in top]
+        return tuple(out)
+
+    def _grid_error(self, centre: dict[str, Any], coarse: dict[str, float]) -> dict[str, float]:
+        """The change of every headline from a grid with one level less per stock."""
+        if not coarse:
+            return {}
+        here = headlines(self.program, centre)
+        return {name: abs(here[name] - coarse[name]) for name in here}
+
+    def _grid_notes(self, error: dict[str, float], worth: np.ndarray, survival: np.ndarray,
+                    w: np.ndarray, parties: tuple[str, ...]) -> list[str]:  # fmt: skip
+        """Where the grid error is more than a fifth of the spread over worlds."""
+        loud = []
+        for i, p in enumerate(parties):
+            width = spread(0.0, worth[:, i], w).width
+            if error.get(f"worth.{p}", 0.0) > 0.2 * width:
+                loud.append(f"worth to {p}")
+        for t in (4, 8, 16, 40):
+            if f"survival.{t}" in error:
+                width = spread(0.0, survival[:, t], w).width
+                if error[f"survival.{t}"] > max(0.2 * width, 0.01):
+                    loud.append(f"survival at {t}")
+        if not loud:
+            return []
+        return [
+            "the grid error is estimated at more than a fifth of the spread over worlds for "
+            + ", ".join(loud) + "; use --fine"
+        ]  # fmt: skip
+
+    def _notes(self, centre: dict[str, Any], out: dict[str, Any]) -> list[str]:
+        notes = []
+        moved = float(np.max(centre["tail"].moved))
+        if moved > 0.02:
+            notes.append(
+                f"past the horizon {100 * moved:.0f} % of the choice probabilities still move from "
+                "round to round: treat values far ahead with care, or set `terminal: zero`"
+            )
+        failed = int(np.sum(centre["failures"])) + int(np.sum(out["failures"]))
+        if failed:
+            notes.append(f"{failed} simultaneous choices without an equilibrium on the main branch")
+        return notes
+
+    def _budget(self, count: int, found: dict[str, Any]) -> str:
+        extra = 3 if found["riders"] is None else 4
+        return (
+            f"1 solve in each of {count} worlds ({len(self.program.game.variants)} variants at "
+            f"once), 1 + {extra} at the modal world"
+        )
+
+
+def headlines(program: Program, out: dict[str, Any]) -> dict[str, float]:
+    """Worth to every party, joint signing, and survival at 4, 8, 16, 40, at the first world."""
+    game = program.game
+    roots = game.roots[0]
+    value = out["value"][0]
+    gain = value[roots["signed"]] - value[roots["no_deal"]]
+    found = {f"worth.{p}": float(gain[i]) for i, p in enumerate(game.parties)}
+    found["signs.all"] = float(signing_at_start(game, out)[1][0])
+    survival = np.asarray(course_of(out, 0).regime)[0, :, KINDS.index("in_force")]
+    found |= {f"survival.{t}": float(survival[t]) for t in (4, 8, 16, 40) if t < len(survival)}
+    return found
+
+
+def _duties(game: Game) -> list[Obligation]:
+    """The obligations in force in the period of signature or at some age, in order of play."""
+    seen: dict[str, Obligation] = {}
+    for regime in game.graph.regimes:
+        if regime.kind == "in_force" and regime.variant == 0:
+            for o in game.graph.active(regime):
+                seen.setdefault(o.name, o)
+    return list(seen.values())
+
+
+def _promised(game: Game, o: Obligation) -> bool:
+    """Whether an obligation that falls due on a breach would bind in some broken regime."""
+    return any(
+        o in game.graph.active(r) for r in game.graph.regimes if r.kind == "broken"
+    )
+
+
+def _closed(scenario: Scenario, binds: tuple[Bind, ...]) -> tuple[str, ...]:
+    """The options that a set of binds takes away."""
+    lost = []
+    for b in binds:
+        decision = next(d for d in scenario.decisions if d.key == b.decision)
+        lost += [f"{b.decision}.{o}" for o in decision.options if o not in b.options]
+    return tuple(lost)
+
+
+PER_YEAR = {"day": 365, "week": 52, "month": 12, "quarter": 4, "year": 1}
+
+
+def _front_loading(flow: xr.DataArray, period: str) -> dict[str, float]:
+    """What each party gains over no deal in the first year, as a share of the sum of |gains|."""
+    year = PER_YEAR[period]
+    out = {}
+    for p in flow.party.values:
+        path = flow.sel(party=p).values
+        total = float(np.sum(np.abs(path)))
+        out[str(p)] = float(np.sum(path[:year])) / total if total > 0 else 0.0
+    return out
+
+

@@ -1,0 +1,211 @@
+"""The answer to "will this deal be kept, and is it worth signing?", with everything behind it.
+
+What comes out of `assess`: labelled arrays, verdicts, and how to show them. Figures over worlds
+carry a `world` axis and are summarised with the worlds' weights; the others are at the modal world.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from servanda import __version__
+from servanda.errors import QuestionError, unknown
+from servanda.questions.riders import Riders
+from servanda.questions.spread import Spread
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """From one chair: sign or not, by how much, in which share of worlds, and what decides it."""
+
+    party: str
+    answer: str  # "sign", "do not sign", "only if ..."
+    asked: bool  # whether this party is a signatory
+    worth: Spread
+    share: float  # weight of the worlds in which the deal is worth more than none
+    margin: float  # median worth in periods of the party's stakes
+    condition: str  # what separates the worlds in which it is worth signing from the others
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Sham:
+    """Would a party still sign if it could not break? Worth with its own hands bound (modal)."""
+
+    party: str
+    worth: float
+    worth_bound: Spread
+    sham: bool  # bound < 0 < free at the modal world
+    share: float  # weight of the worlds in which that is so
+
+
+@dataclass(frozen=True)
+class Breaker:
+    """Who ends the deal by which breach: probability by the horizon, and the median date."""
+
+    party: str
+    obligation: str
+    label: str
+    probability: Spread  # broken by it within the horizon
+    median_period: float  # when half of that has happened (modal world); nan if it never does
+
+
+@dataclass(frozen=True)
+class Created:
+    """How much of the worth is only the removal of a harm that the asker does (modal world)."""
+
+    asker: str
+    harm: tuple[str, ...]  # the options with which it is done
+    relief: dict[str, float]  # party -> worth of the same harm simply stopping, without a deal
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """The derivative of a party's worth by one assumption, at the modal world."""
+
+    party: str
+    assumption: str
+    gradient: float
+    swing: float  # gradient times the distance from the 10th to the 90th percentile
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """Everything `assess` found; utilities in each party's own unit, times in periods."""
+
+    title: str
+    period_name: str
+    deal: str
+    text: str
+    chairs: tuple[str, ...]
+    parties: tuple[str, ...]
+    labels: dict[str, str]
+    exchange: str  # the net exchange in one sentence
+    verdicts: tuple[Verdict, ...]  # one per chair
+    worth: xr.DataArray  # [world, party]
+    worth_modal: xr.DataArray  # [party]
+    worth_by_interest: xr.DataArray  # [interest], modal
+    signing: xr.DataArray  # [world, signatory] given that all others sign
+    joint: xr.DataArray  # [world]
+    signing_modal: xr.DataArray
+    joint_modal: float
+    survival: xr.DataArray  # [world, period]
+    survival_modal: xr.DataArray  # [period]
+    expired: xr.DataArray  # [world, period]
+    broken: xr.DataArray  # [world, period, obligation]
+    breakers: tuple[Breaker, ...]
+    shams: tuple[Sham, ...]
+    created: Created | None
+    flow_difference: xr.DataArray  # [period, party] deal minus no deal, undiscounted, modal
+    front_loading: dict[str, float]  # share of the horizon's undiscounted difference in the 1st year
+    exposure: dict[str, float]  # if the deal is signed and broken: value minus no deal, modal
+    riders: Riders | None
+    sensitivities: tuple[Sensitivity, ...]
+    weight: xr.DataArray  # [world]
+    stakes: dict[str, float]
+    grid_error: dict[str, float]  # headline -> estimated error
+    notes: tuple[str, ...]
+    otherwise: str
+    hash: str
+    seed: int
+    levels: tuple[int, ...]
+    paths: int
+    solves: str  # the budget of solves, in words
+    version: str = field(default=__version__)
+
+    def verdict(self, party: str) -> Verdict:
+        """The verdict from one chair."""
+        for v in self.verdicts:
+            if v.party == party:
+                return v
+        raise unknown("chair", party, [v.party for v in self.verdicts])
+
+    def survival_band(self) -> xr.DataArray:
+        """Survival over worlds: [statistic, period] with modal, mean, low and high (10-90 %)."""
+        from servanda.questions.spread import BAND, weighted_quantile
+
+        w = self.weight.values
+        s = self.survival.values
+        rows = [
+            self.survival_modal.values,
+            w @ s / w.sum(),
+            *(np.array([weighted_quantile(s[:, t], w, q) for t in range(s.shape[1])]) for q in BAND),
+        ]
+        return xr.DataArray(
+            np.stack(rows), dims=("statistic", "period"),
+            coords={"statistic": ["modal", "mean", "low", "high"], "period": self.survival.period},
+        )  # fmt: skip
+
+    def to_dataframe(self) -> Any:
+        """One row per world: weight, worth to every party, signing, survival at the end."""
+        import pandas as pd
+
+        columns: dict[str, Any] = {"weight": self.weight.values}
+        for party in self.parties:
+            columns[f"worth.{party}"] = self.worth.sel(party=party).values
+        for party in self.signing.signatory.values:
+            columns[f"signs.{party}"] = self.signing.sel(signatory=party).values
+        columns["signs.all"] = self.joint.values
+        for t in self.dates():
+            columns[f"survival.{t}"] = self.survival.sel(period=t).values
+        return pd.DataFrame(columns).rename_axis("world")
+
+    def dates(self) -> list[int]:
+        """The periods at which survival is stated: 4, 8, 16, 40 and the horizon, if within it."""
+        last = int(self.survival.period[-1])
+        return [t for t in (4, 8, 16, 40) if t < last] + [last]
+
+    def to_json(self) -> str:
+        """The whole answer as JSON, figures rounded to what their error supports (6 digits)."""
+        return json.dumps(_plain(self), indent=2, ensure_ascii=False)
+
+    def plot(self, what: str = "survival", path: Any = None) -> Any:
+        """A chart as a Vega-Lite specification, or saved to `path` (.svg or .png).
+
+        `what` is survival, worth, interests, flow, riders or gradients.
+        """
+        from servanda.questions.pictures import picture
+
+        if what not in ("survival", "worth", "interests", "flow", "riders", "gradients"):
+            raise QuestionError(f"no picture called '{what}'")
+        return picture(self, what, path)
+
+    def _repr_html_(self) -> str:
+        from servanda.questions.pictures import picture
+        from servanda.show.render import to_svg
+
+        return to_svg(picture(self, "survival", None))
+
+    def __str__(self) -> str:
+        from servanda.show.terminal import as_text
+
+        return as_text(self)
+
+
+def _plain(x: Any) -> Any:
+    """Dataclasses and arrays as plain JSON values."""
+    if isinstance(x, xr.DataArray):
+        coords = {str(k): _plain(v.values) for k, v in x.coords.items() if v.ndim == 1}
+        return {"dims": list(map(str, x.dims)), "coords": coords, "values": _plain(x.values)}
+    if isinstance(x, np.ndarray):
+        return [_plain(v) for v in x.tolist()] if x.ndim else _plain(x.item())
+    if isinstance(x, (float, np.floating)):
+        return float(f"{float(x):.6g}") if math.isfinite(x) else None
+    if isinstance(x, (np.integer, np.bool_)):
+        return x.item()
+    if isinstance(x, dict):
+        return {str(k): _plain(v) for k, v in x.items()}
+    if isinstance(x, (list, tuple)):
+        return [_plain(v) for v in x]
+    if hasattr(x, "__dataclass_fields__"):
+        return {k: _plain(getattr(x, k)) for k in x.__dataclass_fields__}
+    return x
+
+
+

@@ -1,0 +1,145 @@
+"""Sign, do not sign, or only if: the verdict from one chair, with what it rests on.
+
+In: worth to one party over worlds and at the modal world, and the rest of the assessment. Out: a
+`Verdict`. "Sign" needs worth above zero in three quarters of the worlds (by weight), "do not sign"
+at most one quarter; between them the verdict names the one condition, an assumption's range or a
+hypothesis, that best separates the worlds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from servanda.questions.assessment import Breaker, Created, Sham, Verdict
+from servanda.questions.riders import Riders
+from servanda.questions.spread import Spread, share
+from servanda.scenario.model import Proposal, Scenario
+from servanda.scenario.worlds import Worlds
+
+SIGN = 0.75
+REFUSE = 0.25
+
+
+@dataclass(frozen=True)
+class Split:
+    """One condition on worlds, how many worlds meet it, and the share worth signing in each."""
+
+    text: str
+    inside: float
+    outside: float
+    gain: float  # how much better than without it worlds are told apart
+
+
+def verdict_from(*, party: str, labels: dict[str, str], scenario: Scenario, proposal: Proposal,
+                 sample: Worlds, worth: Spread, values: np.ndarray, stakes: float,
+                 interests: xr.DataArray, shams: tuple[Sham, ...], breakers: tuple[Breaker, ...],
+                 survival: np.ndarray, created: Created | None, riders: Riders | None
+                 ) -> Verdict:  # fmt: skip
+    """The verdict for one party (see the module's text)."""
+    w = np.asarray(sample.weight)
+    good = share(values > 0, w)
+    split = best_split(scenario, sample, values > 0)
+    condition = ""
+    if good >= SIGN:
+        answer = "sign"
+    elif good <= REFUSE:
+        answer = "do not sign"
+    else:
+        answer = "only if" if split else "undecided"
+    if split is not None:
+        condition = (
+            f"{split.text}: worth signing in {_percent(split.inside)} of those worlds, "
+            f"{_percent(split.outside)} of the others"
+        )
+    return Verdict(
+        party=party, answer=answer, asked=party in proposal.signatories, worth=worth, share=good,
+        margin=worth.median / stakes if stakes > 0 else float("nan"), condition=condition,
+        reasons=tuple(_reasons(party, labels, scenario, interests, shams, created, riders)),
+    )  # fmt: skip
+
+
+def best_split(scenario: Scenario, sample: Worlds, good: np.ndarray) -> Split | None:
+    """The single condition that best separates good worlds from the others (a stump).
+
+    None when all worlds agree, or when no condition gets at least a tenth of the weight right that
+    the majority gets wrong.
+    """
+    w = np.asarray(sample.weight)
+    base = max(share(good, w), share(~good, w))
+    best: Split | None = None
+    for text, inside in _conditions(scenario, sample):
+        a, b = float(w[inside].sum()), float(w[~inside].sum())
+        if a < 0.05 or b < 0.05:
+            continue
+        s_in, s_out = share(good[inside], w[inside]), share(good[~inside], w[~inside])
+        if s_in <= s_out:
+            continue
+        right = a * s_in + b * (1 - s_out)
+        if right > base + 0.1 * (1 - base) and (best is None or right - base > best.gain):
+            best = Split(text, s_in, s_out, right - base)
+    return best
+
+
+def _conditions(scenario: Scenario, sample: Worlds) -> list[tuple[str, np.ndarray]]:
+    """Every hypothesis, and every assumption above or below the deciles of its draws."""
+    found = []
+    for group, members in scenario.hypotheses.items():
+        chosen = np.asarray(sample.hypotheses[group])
+        for k, name in enumerate(members):
+            label = f"{group.replace('_', ' ')}: {name.replace('_', ' ')}"
+            found.append((label, chosen == k))
+            found.append((f"{group.replace('_', ' ')} other than {name.replace('_', ' ')}",
+                          chosen != k))  # fmt: skip
+    for k, name in enumerate(sample.names):
+        x = np.asarray(sample.values)[:, k]
+        if np.ptp(x) == 0:
+            continue
+        for q in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
+            cut = float(np.quantile(x, q))
+            found.append((f"{name} > {cut:.2g}", x > cut))
+            found.append((f"{name} < {cut:.2g}", x < cut))
+    return found
+
+
+def _reasons(party: str, labels: dict[str, str], scenario: Scenario, interests: xr.DataArray,
+             shams: tuple[Sham, ...], created: Created | None, riders: Riders | None
+             ) -> list[str]:  # fmt: skip
+    """The largest gain and loss by interest, the costliest rider, sham and created problem."""
+    own = {
+        name: float(interests.sel(interest=f"{party}.{name}"))
+        for name in scenario.interests.get(party, {})
+    }
+    out = []
+    if own:
+        up = max(own, key=lambda k: own[k])
+        down = min(own, key=lambda k: own[k])
+        parts = []
+        if own[up] > 0:
+            parts.append(f"gains most in {up.replace('_', ' ')} ({own[up]:+.2g})")
+        if own[down] < 0:
+            parts.append(f"loses most in {down.replace('_', ' ')} ({own[down]:+.2g})")
+        if parts:
+            out.append(f"{labels[party]} " + " and ".join(parts))
+    if riders is not None and riders.terms:
+        i = riders.parties.index(party)
+        k = int(np.argmin(riders.leave_one_out[:, i]))
+        if riders.leave_one_out[k, i] < 0:
+            name = scenario.terms[riders.terms[k]].label or riders.terms[k]
+            loss = riders.leave_one_out[k, i]
+            out.append(f"the costliest term is '{name}' ({loss:+.2g} against leaving it out)")
+    for s in shams:
+        if s.sham:
+            out.append(f"{labels[s.party]} signs only because it can break: bound to its word the "
+                       f"deal is worth {s.worth_bound.modal:+.2g} to it")  # fmt: skip
+    if created is not None and party in created.relief and created.relief[party] > 0:
+        who = labels[created.asker]
+        out.append(f"if {who} simply stopped the harm it offers to stop, "
+                   f"{labels[party]} would gain {created.relief[party]:+.2g} without a deal")  # fmt: skip
+    return out
+
+
+def _percent(x: float) -> str:
+    return f"{100 * x:.0f} %"
