@@ -288,7 +288,7 @@ def test_a_cache_that_cannot_be_written_costs_a_compilation_only(
     except kernel.KernelError as error:
         pytest.skip(str(error))
     name, library = kernel._load(1)
-    assert name.startswith("servanda_interpolate_1_")
+    assert name.startswith("servanda_kernel_1_")
     assert library.servanda_forward
 
 

@@ -1,9 +1,10 @@
-"""Can this machine run the interpolation kernel, and how is it called from JAX?
+"""Can this machine run the compiled kernels, and how is interpolation called from JAX?
 
 In: grid values, arrival points and index tables, as `interpolate` takes them. Out: the
-interpolated values, with their reverse-mode derivative. The kernel (kernel.c) is compiled with the
-system's C compiler the first time a number of stocks is met and kept in the user's cache folder;
-where that cannot be done the caller uses pure JAX, and `status` says why.
+interpolated values, with their reverse-mode derivative. The kernels (kernel.c; sweep.c for
+`servanda.game.sweep`) are compiled with the system's C compiler the first time a number of stocks
+is met and kept in the user's cache folder; where that cannot be done the caller uses pure JAX, and
+`status` says why.
 """
 
 from __future__ import annotations
@@ -28,7 +29,12 @@ from jaxtyping import Array, Float, Int
 MAX_STOCKS = 6
 _VECTOR = 4  # channels a vector of the kernel holds
 
-_SOURCE = Path(__file__).with_name("kernel.c")
+_FOLDER = Path(__file__).parent
+HANDLERS = {
+    "kernel": ("servanda_forward", "servanda_backward"),
+    "sweep": ("servanda_sweep", "servanda_sweep_backward", "servanda_evaluate_backward"),
+}
+"""The C sources, and what each of them offers to XLA."""
 _FLAGS = ("-std=gnu11", "-O3", "-ffp-contract=fast", "-fPIC", "-shared")
 _TUNINGS = (("-march=native",), ("-mcpu=native",), ())
 _lock = threading.Lock()
@@ -38,8 +44,8 @@ class KernelError(Exception):
     """Why the kernel cannot be used; never leaves this module."""
 
 
-def status(stocks: int = 4) -> str:
-    """`ready`, or the reason why interpolation runs in pure JAX instead.
+def status(stocks: int = 4, source: str = "kernel") -> str:
+    """`ready`, or the reason why pure JAX is used instead of a kernel of `HANDLERS`.
 
     Compiles the kernel for this number of stocks if that has not been done.
     """
@@ -52,12 +58,12 @@ def status(stocks: int = 4) -> str:
     if not 0 <= stocks <= MAX_STOCKS:
         return f"the kernel takes up to {MAX_STOCKS} stocks with more than one level, not {stocks}"
     with _lock:
-        return _register(stocks)[1]
+        return _register(stocks, source)[1]
 
 
-def ready(stocks: int) -> bool:
-    """Whether `evaluate` can be called for this number of stocks with two levels or more."""
-    return status(stocks) == "ready"
+def ready(stocks: int, source: str = "kernel") -> bool:
+    """Whether a kernel can be called for this number of stocks with two levels or more."""
+    return status(stocks, source) == "ready"
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(4, 5))
@@ -76,9 +82,9 @@ def evaluate(
     """
     out = jax.ShapeDtypeStruct((table.shape[0], values.shape[2], *points.shape[1:3]), jnp.float64)
     call = jax.ffi.ffi_call(
-        _names(levels)[0], (out, _rows(values, levels, scheme)), vmap_method="sequential"
+        handlers(levels)[0], (out, rows(values, levels, scheme)), vmap_method="sequential"
     )
-    result: Array = call(values, points, table, pattern, **_attributes(levels, scheme))[0]
+    result: Array = call(values, points, table, pattern, **attributes(levels, scheme))[0]
     return result
 
 
@@ -101,28 +107,50 @@ def _backward(
     levels: tuple[int, ...], scheme: int, kept: Residuals, cotangent: Array
 ) -> tuple[Array, Array, None, None]:
     values, points, table, pattern = kept
-    shapes = (
-        jax.ShapeDtypeStruct(values.shape, jnp.float64),
-        jax.ShapeDtypeStruct(points.shape, jnp.float64),
-        _rows(values, levels, scheme),
-        _rows(values, levels, scheme),
-    )
-    call = jax.ffi.ffi_call(_names(levels)[1], shapes, vmap_method="sequential")
-    d_values, d_points, *_ = call(
-        values, points, table, pattern, cotangent, **_attributes(levels, scheme)
-    )
+    d_values, d_points = transpose(values, points, table, pattern, cotangent, levels, scheme)
     return d_values, d_points, None, None
 
 
 evaluate.defvjp(_forward, _backward)
 
 
-def _attributes(levels: tuple[int, ...], scheme: int) -> dict[str, np.ndarray | np.int64]:
-    return {"levels": np.array(levels, np.int64), "scheme": np.int64(scheme)}
+def transpose(
+    values: Array,
+    points: Array,
+    table: Array,
+    pattern: Array,
+    cotangent: Float[Array, "R C A N"],
+    levels: tuple[int, ...],
+    scheme: int,
+    by_stock: bool = False,
+) -> tuple[Array, Array]:
+    """Cotangents of values and points; `by_stock`, points and theirs are [U, A, K, N]."""
+    shapes = (
+        jax.ShapeDtypeStruct(values.shape, jnp.float64),
+        jax.ShapeDtypeStruct(points.shape, jnp.float64),
+        rows(values, levels, scheme),
+        rows(values, levels, scheme),
+    )
+    call = jax.ffi.ffi_call(handlers(levels)[1], shapes, vmap_method="sequential")
+    d_values, d_points, *_ = call(
+        values, points, table, pattern, cotangent, **attributes(levels, scheme, by_stock)
+    )
+    return d_values, d_points
 
 
-def _rows(values: Array, levels: tuple[int, ...], scheme: int) -> jax.ShapeDtypeStruct:
-    """Scratch for the kernel's rows, as a result nobody reads: XLA then lends the same memory
+def attributes(
+    levels: tuple[int, ...], scheme: int, by_stock: bool = False
+) -> dict[str, np.ndarray | np.int64]:
+    """What a kernel is told of the grid."""
+    return {
+        "levels": np.array(levels, np.int64),
+        "scheme": np.int64(scheme),
+        "by_stock": np.int64(by_stock),
+    }
+
+
+def rows(values: Array, levels: tuple[int, ...], scheme: int) -> jax.ShapeDtypeStruct:
+    """Scratch for a kernel's rows, as a result nobody reads: XLA then lends the same memory
     every period, where the kernel would have to ask for it and touch it afresh."""
     blocks, grid, channels = values.shape
     slopes = sum(count > 1 for count in levels) if scheme >= 2 else 0
@@ -131,63 +159,67 @@ def _rows(values: Array, levels: tuple[int, ...], scheme: int) -> jax.ShapeDtype
     return jax.ShapeDtypeStruct(shape, jnp.float64)
 
 
-def _names(levels: tuple[int, ...]) -> tuple[str, str]:
-    """Names under which XLA knows the forward and backward kernel for this grid."""
-    name, reason = _register(sum(count > 1 for count in levels))
+def handlers(levels: tuple[int, ...], source: str = "kernel") -> tuple[str, ...]:
+    """Names under which XLA knows a source's `HANDLERS` for this grid."""
+    names, reason = _register(sum(count > 1 for count in levels), source)
     if reason != "ready":
-        raise RuntimeError(f"the interpolation kernel is not available: {reason}")
-    return f"{name}_forward", f"{name}_backward"
+        raise RuntimeError(f"{source}.c is not available: {reason}")
+    return names
 
 
 @functools.cache
-def _register(stocks: int) -> tuple[str, str]:
-    """Compile, load and register the kernel; its name in XLA, and `ready` or a reason."""
+def _register(stocks: int, source: str = "kernel") -> tuple[tuple[str, ...], str]:
+    """Compile, load and register a kernel; its names in XLA, and `ready` or a reason."""
+    names = []
     try:
-        name, library = _load(stocks)
-        for direction in ("forward", "backward"):
-            handler = jax.ffi.pycapsule(getattr(library, f"servanda_{direction}"))
-            jax.ffi.register_ffi_target(f"{name}_{direction}", handler, platform="cpu")
+        name, library = _load(stocks, source)
+        for function in HANDLERS[source]:
+            names.append(f"{name}_{function}")
+            handler = jax.ffi.pycapsule(getattr(library, function))
+            jax.ffi.register_ffi_target(names[-1], handler, platform="cpu")
     except Exception as error:  # anything at all: there is a pure JAX path
-        return "", f"{type(error).__name__}: {error}"
-    return name, "ready"
+        return (), f"{type(error).__name__}: {error}"
+    return tuple(names), "ready"
 
 
-def _load(stocks: int) -> tuple[str, ctypes.CDLL]:
+def _load(stocks: int, source: str = "kernel") -> tuple[str, ctypes.CDLL]:
     """The kernel as a loaded library, from the cache folder or freshly compiled."""
     compiler = _compiler()
     # The name carries everything the machine code depends on, so a stale file is never loaded and
     # XLA's own cache never finds a call to a kernel that has changed.
+    text = [(_FOLDER / name).read_text() for name in ("kernel.h", f"{source}.c")]
     digest = hashlib.sha256(
-        "\n".join((_SOURCE.read_text(), compiler, _version(compiler), *_FLAGS, *_cpu())).encode()
+        "\n".join((*text, compiler, _version(compiler), *_FLAGS, *_cpu())).encode()
     ).hexdigest()[:16]
-    name = f"servanda_interpolate_{stocks}_{digest}"
+    name = f"servanda_{source}_{stocks}_{digest}"
     try:
         folder = _cache_folder()
         kept = folder / f"{name}.so"
         if not kept.exists():
-            _compile(compiler, stocks, folder, kept)
+            _compile(compiler, source, stocks, folder, kept)
         return name, ctypes.CDLL(str(kept))
     except OSError:  # a folder that cannot be written, or a damaged file: build for this process
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder_name:
             made = Path(folder_name) / f"{name}.so"
-            _compile(compiler, stocks, Path(folder_name), made)
+            _compile(compiler, source, stocks, Path(folder_name), made)
             return name, ctypes.CDLL(str(made))
 
 
-def _compile(compiler: str, stocks: int, folder: Path, target: Path) -> None:
-    """Compile kernel.c for a number of stocks; the file appears whole or not at all."""
+def _compile(compiler: str, source: str, stocks: int, folder: Path, target: Path) -> None:
+    """Compile a kernel for a number of stocks; the file appears whole or not at all."""
     handle, scratch = tempfile.mkstemp(suffix=".so", dir=folder)
     os.close(handle)
     try:
         for tuning in _TUNINGS:
             command = [compiler, *_FLAGS, *tuning, f"-DSTOCKS={stocks}"]
-            command += [f"-I{jax.ffi.include_dir()}", "-o", scratch, str(_SOURCE)]
+            command += [f"-I{jax.ffi.include_dir()}", "-o", scratch]
+            command += [str(_FOLDER / f"{source}.c")]
             done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
             if done.returncode == 0:
                 Path(scratch).replace(target)
                 return
         lines = done.stderr.strip().splitlines() or ["no message"]
-        raise KernelError(f"{compiler} could not compile the kernel: {lines[0]}")
+        raise KernelError(f"{compiler} could not compile {source}.c: {lines[0]}")
     finally:
         Path(scratch).unlink(missing_ok=True)
 
