@@ -106,6 +106,26 @@ class Game:
         """The names of the regime indicators, in the order of `Settings.indicators`."""
         return tuple(indicators(self.graph, self.graph.regimes[0]))
 
+    def visited(self, start: int, stay: bool) -> tuple[int, ...]:
+        """The groups whose positions can be met from a regime; `stay`: while it is in force."""
+        reached, queue = {start}, [start]
+        asked = {s.regime: s for s in self.signings}
+        following: dict[int, set[int]] = {}
+        for group in self.groups:
+            for (n, _), s in zip(group.rows, group.successor, strict=True):
+                following.setdefault(int(n), set()).update(int(m) for m in s.reshape(-1))
+        while queue:
+            n = queue.pop()
+            more = set(following.get(int(self.alike[n]), ()))
+            if n in asked:
+                more |= {asked[n].yes, *asked[n].no}
+            for m in more - reached:
+                if not stay or self.graph.regimes[m].kind == "in_force":
+                    reached.add(m)
+                    queue.append(m)
+        rows = {int(self.alike[n]) for n in reached}
+        return tuple(k for k, g in enumerate(self.groups) if rows & set(g.rows[:, 0].tolist()))
+
     @property
     def regimes(self) -> int:
         return len(self.graph.regimes)
@@ -151,7 +171,9 @@ def build(scenario: Scenario, variants: list[Variant] | tuple[Variant, ...]) -> 
     graph = Graph(scenario, tuple(variants), refusals)
     roots = []
     for v in range(len(variants)):
-        here = {"start": graph.add(graph.start(v)), "no_deal": graph.add(graph.no_deal(v))}
+        here: dict[str, int] = {}
+        if not variants[v].signed_only:
+            here = {"start": graph.add(graph.start(v)), "no_deal": graph.add(graph.no_deal(v))}
         if variants[v].proposal is not None:
             here["signed"] = graph.add(graph.signed(v))
         roots.append(here)

@@ -157,6 +157,7 @@ def simulate_paths(game: Game, method: Method, p: Parameters, values: Array, sta
     in_force = KINDS.index("in_force")
     width = max([len(d.options) for d in game.scenario.decisions] or [1])
     begin = _first_phase(game)
+    met = game.visited(start, stay)
 
     def signing(s: _Paths, w: Array, u: Array) -> _Paths:
         coords = method.grid.coordinates(s.x.T)
@@ -210,7 +211,8 @@ def simulate_paths(game: Game, method: Method, p: Parameters, values: Array, sta
         new = s
         flow_now = jnp.zeros((len(owner), n))
         moves = jnp.zeros((len(game.scenario.decisions), width))
-        for k, group in enumerate(game.groups):
+        for k in met:
+            group = game.groups[k]
             row = table[k][s.regime, s.phase]
             member = row >= 0
             z = _at(game, group, method, p, v, live[k], jnp.maximum(row, 0), s.regime, s.x, t, exits)

@@ -35,10 +35,14 @@ class Bind:
 
 @dataclass(frozen=True)
 class Variant:
-    """One game to solve: a proposal (None: no offer at all) and the hands that are bound in it."""
+    """One game to solve: a proposal (None: no offer at all) and the hands that are bound in it.
+
+    With `signed_only` neither the offer nor its refusal is solved, only the deal in force.
+    """
 
     proposal: Proposal | None
     binds: tuple[Bind, ...] = ()
+    signed_only: bool = False
 
 
 @dataclass(frozen=True)

@@ -111,19 +111,18 @@ class _Job:
                 levels: tuple[int, ...] | None) -> _Job:  # fmt: skip
         variants = [Variant(proposal)]
         bound = []
-        first = build(scenario, variants)
-        duties = _duties(first)
+        duties = _duties(build(scenario, variants))
         for party in scenario.parties:
             own = [o for o in duties if o.party == party]
             binds = bind_to_obligations(scenario, own, "in_force")
             if binds:
                 bound.append(party)
-                variants.append(Variant(proposal, binds))
+                variants.append(Variant(proposal, binds, signed_only=True))
         asker = None
         harm = [o for o in duties if o.party == proposal.proposer and o.kind == "never"]
         if harm and proposal.proposer is not None:
             stopped = bind_to_obligations(scenario, harm, "any")
-            variants.append(Variant(proposal, stopped))
+            variants.append(Variant(None, stopped))
             asker = (proposal.proposer, _closed(scenario, stopped))
         game = build(scenario, variants)
         chosen = levels or (fine_levels(scenario) if fine else default_levels(scenario))

@@ -63,14 +63,17 @@ def riders(scenario: Scenario, proposal: Proposal, method: Method, stakes: tuple
     terms = changed_terms(scenario, proposal)
     everything = frozenset(terms)
     packages, orders = _packages(terms, seed)
-    variants = [Variant(without(scenario, proposal, s)) for s in packages]
+    variants = [
+        Variant(without(scenario, proposal, s), signed_only=s != everything) for s in packages
+    ]
     game = build(scenario, variants)
     program = Program(game, replace(method, by_interest=False), stakes, tuple(world.names))
     out: dict[str, Any] = run(program, world)
     parties = tuple(scenario.parties)
     value = out["value"][0][:, : len(parties)]
+    no_deal = value[game.roots[packages.index(everything)]["no_deal"]]
     worth = {
-        s: value[game.roots[k]["signed"]] - value[game.roots[k]["no_deal"]]
+        s: value[game.roots[k]["signed"]] - no_deal
         for k, s in enumerate(packages)
     }
     loo = [worth[everything] - worth[everything - {t}] for t in terms]
