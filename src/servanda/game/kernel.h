@@ -170,19 +170,22 @@ INLINE vec box_value(const struct box *box, const double *rows, int n) {
   return total;
 }
 
-/* The slope at one level along a stock: weights of two neighbouring differences. At an edge both
- * are one-sided, and the limiter knows only the nearer. */
+/* The slope at one level along a stock: weights of the values around it. */
 struct stencil {
-  int64_t near, far; /* lower levels of the differences */
-  double of_near, of_far;
-  int edge;
+  int64_t first, points;
+  double weight[5];
 };
 
-INLINE struct stencil stencil_at(int64_t level, int64_t count) {
-  if (count == 2) return (struct stencil){0, 0, 1.0, 0.0, 1};
-  if (level == 0) return (struct stencil){0, 1, 1.5, -0.5, 1};
-  if (level == count - 1) return (struct stencil){count - 2, count - 3, 1.5, -0.5, 1};
-  return (struct stencil){level - 1, level, 0.5, 0.5, 0};
+/* As `slope_matrix` in interpolate.py. */
+INLINE struct stencil stencil_at(int64_t level, int64_t count, const int limited) {
+  if (count == 2) return (struct stencil){0, 2, {-1.0, 1.0}};
+  if (level == 0) return (struct stencil){0, 3, {-1.5, 2.0, -0.5}};
+  if (level == count - 1) return (struct stencil){count - 3, 3, {0.5, -2.0, 1.5}};
+  if (!limited || count == 3) return (struct stencil){level - 1, 3, {-0.5, 0.0, 0.5}};
+  if (level == 1) return (struct stencil){0, 4, {-2.0 / 6.0, -3.0 / 6.0, 6.0 / 6.0, -1.0 / 6.0}};
+  if (level == count - 2)
+    return (struct stencil){count - 4, 4, {1.0 / 6.0, -6.0 / 6.0, 3.0 / 6.0, 2.0 / 6.0}};
+  return (struct stencil){level - 2, 5, {1.0 / 12.0, -8.0 / 12.0, 0.0, 8.0 / 12.0, -1.0 / 12.0}};
 }
 
 INLINE vec when(ints condition, vec value) { return (vec)((ints)value & condition); }
@@ -210,36 +213,37 @@ INLINE vec limit_backward(vec slope, vec *left, vec *right, vec ct) {
   return when(agree & ~steep, ct);
 }
 
-/* Go along stock k through all rows. Forward: fill in the slopes. Backward: carry the cotangents
- * of the slopes over to those of the values. */
+/* Go along stock k through all rows. Forward: fill in the slopes, limited by the differences to
+ * the neighbours (at an edge there is but one). Backward: carry the cotangents of the slopes over
+ * to those of the values. */
 INLINE void slopes_along(const int k, const int limited, const int backward, const struct job *j) {
   const int64_t count = j->levels[k], step = j->step[k], four = 4 * (1 + K);
   const int64_t lines = j->blocks * j->grid * j->width / (count * step);
-  double *const rows = (double *)j->rows, *const d_rows = j->d_rows;
   for (int64_t line = 0; line < lines; line++)
     for (int64_t level = 0; level < count; level++) {
-      const struct stencil at = stencil_at(level, count);
-      const int64_t start = line * count * step;
-      for (int64_t i = start; i < start + step; i += four) {
-        const int64_t near = i + at.near * step, far = i + at.far * step;
-        const int64_t here = i + level * step + 4 * (k + 1);
-        vec left = load(rows + near + step) - load(rows + near);
-        vec right = load(rows + far + step) - load(rows + far);
-        const vec slope = at.of_near * left + at.of_far * right;
-        if (at.edge) right = left;
+      const struct stencil at = stencil_at(level, count, limited);
+      const int64_t start = line * count * step, first = start + at.first * step;
+      const int64_t lower = start + (level > 0 ? level - 1 : 0) * step;
+      const int64_t upper = start + (level < count - 1 ? level : count - 2) * step;
+      const int64_t here = start + level * step + 4 * (k + 1);
+      for (int64_t i = 0; i < step; i += four) {
+        const double *row = j->rows + i;
+        vec slope = {0.0, 0.0, 0.0, 0.0};
+        for (int64_t m = 0; m < at.points; m++) slope += at.weight[m] * load(row + first + m * step);
+        vec left = load(row + lower + step) - load(row + lower);
+        vec right = load(row + upper + step) - load(row + upper);
         if (!backward) {
-          *(vec *)(rows + here) = limited ? limit(slope, left, right) : slope;
+          *(vec *)((double *)row + here) = limited ? limit(slope, left, right) : slope;
           continue;
         }
-        vec ct = load(d_rows + here), d_left = left, d_right = right;
-        if (limited)
-          ct = limit_backward(slope, &d_left, &d_right, ct);
-        else
-          d_left = d_right = (vec){0.0, 0.0, 0.0, 0.0};
-        if (at.edge) d_left += d_right, d_right -= d_right;
-        d_left += at.of_near * ct, d_right += at.of_far * ct;
-        add(d_rows + near + step, d_left), add(d_rows + near, -d_left);
-        add(d_rows + far + step, d_right), add(d_rows + far, -d_right);
+        double *d_row = j->d_rows + i;
+        vec ct = load(d_row + here);
+        if (limited) {
+          ct = limit_backward(slope, &left, &right, ct);
+          add(d_row + lower + step, left), add(d_row + lower, -left);
+          add(d_row + upper + step, right), add(d_row + upper, -right);
+        }
+        for (int64_t m = 0; m < at.points; m++) add(d_row + first + m * step, at.weight[m] * ct);
       }
     }
 }
