@@ -1,0 +1,525 @@
+/* What is every position of a group worth before the moves of a period, at compiled speed?
+ *
+ * In: mixed value functions on a grid, arrival points, flows, discount factors, and how sharply
+ * each stage's player chooses. Out: values before the moves and the probability of every joint
+ * move, or their adjoint. The meaning is that of choice.play after interpolate:
+ *
+ *     Q[c] = flow[c, a, n] + discount[c] * interpolated[c],   p = softmax(sharpness * Q[player]),
+ *     W[c] = sum p Q[c],   stage by stage, the last first.
+ *
+ * Nodes are taken LANES at a time, and nothing of a block of nodes leaves the nearest cache until
+ * its values are final: [R, C, A, N] arrays are neither written nor read (but by the adjoint, which
+ * leaves the cotangent of the interpolated values to kernel.c). Compiled by kernel.py.
+ */
+
+#define LANES 8
+#include "kernel.h"
+
+#include <stdlib.h>
+
+enum { MOST_STAGES = 32 };
+
+/* What the stages look like, and where everything is. Stage k leaves `entries[k]` of the
+ * `entries[k + 1]` choices that it finds. */
+struct play {
+  struct job job;
+  int64_t stages, size[MOST_STAGES], player[MOST_STAGES], entries[MOST_STAGES + 1];
+  int64_t start[MOST_STAGES + 2]; /* of each level, when all are kept one after another */
+  const double *flow, *discount, *sharpness;
+  const double *given;           /* [R, A, N] probabilities that are not chosen but used */
+  double *out, *joint;           /* [R, C, N] and [R, A, N]; joint may be missing */
+  const double *d_out, *d_joint; /* cotangents of these */
+  double *d_ahead;               /* [R, C, A, N] of the interpolated values */
+  double *d_flow, *d_discount, *d_sharpness, *d_given;
+  /* Of one block of nodes: [row, a, c], and by level [entry], [entry, c]. */
+  lanes *payoff, *chance, *joined, *d_chance, *worth, *d_worth, *sum_discount, *sum_sharpness;
+};
+
+/* A block of nodes: how many there are, and the rows that read its table. */
+struct block {
+  int64_t table, first, count, rows;
+  const int64_t *row;
+};
+
+INLINE lanes all(double x) { return (lanes){0.0} + x; }
+INLINE lanes either(marks condition, lanes yes, lanes no) {
+  return (lanes)(((marks)yes & condition) | ((marks)no & ~condition));
+}
+
+/* exp to the last bits, for x <= 0: 2^k times a Taylor polynomial on |r| <= ln 2 / 2. Below -708
+ * it stays at the smallest normal number, NaN stays NaN. */
+INLINE lanes exponential(lanes x) {
+  x = either(x < all(-708.0), all(-708.0), x);
+  const lanes shift = all(0x1.8p52);
+  const lanes k = x * 0x1.71547652b82fep0 + shift; /* 1 / ln 2 */
+  const lanes whole = k - shift;
+  const lanes r = (x - whole * 0x1.62e42fee00000p-1) - whole * 0x1.a39ef35793c76p-33;
+  static const double factor[] = {1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880,
+                                  1.0 / 40320,     1.0 / 5040,     1.0 / 720,     1.0 / 120,
+                                  1.0 / 24,        1.0 / 6,        0.5,           1.0};
+  lanes y = all(factor[0]);
+  UNROLL for (int i = 1; i < 12; i++) y = y * r + factor[i];
+  y = y * r + 1.0;
+  return (lanes)((marks)y + ((marks)k << 52));
+}
+
+/* Lanes of nodes that are not there repeat the first one; in cotangents they are zero. */
+INLINE lanes read(const double *p, int64_t count) {
+  if (count >= LANES) return *(const lanes *)p;
+  lanes x;
+  for (int64_t n = 0; n < LANES; n++) x[n] = p[n < count ? n : 0];
+  return x;
+}
+
+INLINE lanes read_cotangent(const double *p, int64_t count) {
+  if (count >= LANES) return *(const lanes *)p;
+  lanes x = all(0.0);
+  for (int64_t n = 0; n < count; n++) x[n] = p[n];
+  return x;
+}
+
+INLINE void write(double *p, lanes x, int64_t count) {
+  if (count >= LANES)
+    *(lanes *)p = x;
+  else
+    for (int64_t n = 0; n < count; n++) p[n] = x[n];
+}
+
+INLINE void accumulate(double *p, lanes x, int64_t count) {
+  if (count >= LANES)
+    *(lanes *)p += x;
+  else
+    for (int64_t n = 0; n < count; n++) p[n] += x[n];
+}
+
+/* Interpolate one joint move of one row: [c] lanes, as they are, or as payoffs. */
+INLINE void arrive(const enum scheme scheme, const int payoffs, const struct play *g,
+                   const struct cell *cell, const struct simplex *simplex, const struct box *box,
+                   const double *rows, const double *flow, int64_t count, lanes *to) {
+  const int slopes = scheme >= QUADRATIC;
+  const struct job *j = &g->job;
+  const int64_t apart = j->moves * j->nodes;
+  for (int64_t c = 0; c < j->channels; c += 4, rows += slopes ? 4 * (1 + K) : 4) {
+    vec value[LANES];
+    UNROLL for (int n = 0; n < LANES; n++) {
+      /* Read one lane from memory when it is wanted: cheaper than to take it out of a vector. */
+      __asm__ volatile("" : : "r"(cell), "r"(simplex), "r"(box) : "memory");
+      value[n] = scheme == MULTILINEAR ? box_value(box, rows + cell->base[n], n)
+                                       : simplex_value(slopes, simplex, rows, n);
+    }
+    transpose(value), transpose(value + 4);
+    UNROLL for (int i = 0; i < 4; i++) {
+      if (c + i >= j->channels) break;
+      double *half = (double *)(to + c + i);
+      *(vec *)half = value[i], *(vec *)(half + 4) = value[i + 4];
+      if (payoffs)
+        to[c + i] = read(flow + (c + i) * apart, count) + g->discount[c + i] * to[c + i];
+    }
+  }
+}
+
+/* Every joint move of every row of a block: `payoff` [row, a, c]. */
+INLINE void arrive_all(const enum scheme scheme, const int payoffs, const struct play *g,
+                       const struct block *b) {
+  const struct job *j = &g->job;
+  for (int64_t a = 0; a < j->moves; a++) {
+    struct cell cell;
+    struct simplex simplex;
+    struct box box;
+    lanes point[ROOM];
+    const int64_t move = b->table * j->moves + a;
+    const double *points = j->points + move * j->nodes * j->coordinates + b->first;
+    UNROLL for (int k = 0; k < K; k++) point[k] = read(points + j->axis[k], b->count);
+    locate(j, point, &cell);
+    if (scheme == MULTILINEAR)
+      enclose(j, &cell, &box);
+    else
+      triangulate(scheme >= QUADRATIC, j, &cell, &simplex);
+    const double *flow =
+        g->flow + (b->table * j->channels * j->moves + a) * j->nodes + b->first;
+    for (int64_t i = 0; i < b->rows; i++) {
+      const int64_t values = j->pattern[b->row[i] * j->moves + a];
+      arrive(scheme, payoffs, g, &cell, &simplex, &box, j->rows + values * j->grid * j->width, flow,
+             b->count, g->payoff + (i * j->moves + a) * j->channels);
+    }
+  }
+}
+
+/* One choice among `size` options whose payoffs are [option, c]: probabilities and mean payoffs. */
+INLINE void choose(int64_t size, int64_t channels, int64_t player, lanes sharpness,
+                   const lanes *payoff, lanes *chance, lanes *mean) {
+  lanes best = payoff[player], total = all(0.0);
+  for (int64_t s = 1; s < size; s++) {
+    const lanes x = payoff[s * channels + player];
+    best = either(x > best, x, best);
+  }
+  for (int64_t s = 0; s < size; s++) {
+    chance[s] = exponential(sharpness * (payoff[s * channels + player] - best));
+    total += chance[s];
+  }
+  total = 1.0 / total;
+  for (int64_t s = 0; s < size; s++) chance[s] *= total;
+  for (int64_t c = 0; c < channels; c++) {
+    lanes sum = chance[0] * payoff[c];
+    for (int64_t s = 1; s < size; s++) sum += chance[s] * payoff[s * channels + c];
+    mean[c] = sum;
+  }
+}
+
+/* Collapse the stages of one row in place; `payoff` [a, c] ends as [c]. */
+INLINE void collapse(const struct play *g, int64_t r, const struct block *b, lanes *payoff) {
+  const struct job *j = &g->job;
+  const int64_t channels = j->channels;
+  if (g->given) {
+    const double *given = g->given + r * j->moves * j->nodes + b->first;
+    for (int64_t a = 0; a < j->moves; a++) {
+      const lanes p = read(given + a * j->nodes, b->count);
+      for (int64_t c = 0; c < channels; c++)
+        payoff[c] = p * payoff[a * channels + c] + (a ? payoff[c] : all(0.0));
+    }
+  } else {
+    for (int64_t k = g->stages; k-- > 0;) {
+      const lanes sharpness = all(g->sharpness[k]);
+      const int64_t size = g->size[k];
+      for (int64_t e = 0; e < g->entries[k]; e++)
+        choose(size, channels, g->player[k], sharpness, payoff + e * size * channels,
+               g->chance + g->start[k + 1] + e * size, payoff + e * channels);
+    }
+  }
+  for (int64_t c = 0; c < channels; c++)
+    write(g->out + (r * channels + c) * j->nodes + b->first, payoff[c], b->count);
+}
+
+/* From the chances of every stage to those of the choices so far, level by level. */
+INLINE void join(const struct play *g) {
+  g->joined[0] = all(1.0);
+  for (int64_t k = 0; k < g->stages; k++)
+    for (int64_t e = 0; e < g->entries[k]; e++)
+      for (int64_t s = 0; s < g->size[k]; s++) {
+        const int64_t at = g->start[k + 1] + e * g->size[k] + s;
+        g->joined[at] = g->joined[g->start[k] + e] * g->chance[at];
+      }
+}
+
+INLINE void forward(const enum scheme scheme, const struct play *g, const struct block *b) {
+  const struct job *j = &g->job;
+  arrive_all(scheme, 1, g, b);
+  for (int64_t i = 0; i < b->rows; i++) {
+    const int64_t r = b->row[i];
+    collapse(g, r, b, g->payoff + i * j->moves * j->channels);
+    if (!g->joint) continue;
+    join(g);
+    for (int64_t a = 0; a < j->moves; a++)
+      write(g->joint + (r * j->moves + a) * j->nodes + b->first,
+            g->joined[g->start[g->stages] + a], b->count);
+  }
+}
+
+/* ---- the adjoint ---- */
+
+/* The cotangents of the payoffs of one move [c], done with: to flows, discounts and what lies
+ * ahead. */
+INLINE void hand_on(const struct play *g, const struct block *b, int64_t r, int64_t a,
+                    const lanes *ahead, const lanes *d_payoff) {
+  const struct job *j = &g->job;
+  for (int64_t c = 0; c < j->channels; c++) {
+    const int64_t there = ((b->table * j->channels + c) * j->moves + a) * j->nodes + b->first;
+    const int64_t here = ((r * j->channels + c) * j->moves + a) * j->nodes + b->first;
+    accumulate(g->d_flow + there, d_payoff[c], b->count);
+    if (g->d_ahead) write(g->d_ahead + here, g->discount[c] * d_payoff[c], b->count);
+    g->sum_discount[c] += d_payoff[c] * ahead[c];
+  }
+}
+
+/* Payoffs of every level of one row are kept in `worth`, from `ahead` [a, c]. */
+INLINE void collapse_keeping(const struct play *g, const struct block *b, const lanes *ahead) {
+  const struct job *j = &g->job;
+  const int64_t channels = j->channels;
+  lanes *leaves = g->worth + g->start[g->stages] * channels;
+  for (int64_t a = 0; a < j->moves; a++)
+    for (int64_t c = 0; c < channels; c++) {
+      const int64_t at = ((b->table * channels + c) * j->moves + a) * j->nodes + b->first;
+      leaves[a * channels + c] =
+          read(g->flow + at, b->count) + g->discount[c] * ahead[a * channels + c];
+    }
+  for (int64_t k = g->stages; k-- > 0;)
+    for (int64_t e = 0; e < g->entries[k]; e++)
+      choose(g->size[k], channels, g->player[k], all(g->sharpness[k]),
+             g->worth + (g->start[k + 1] + e * g->size[k]) * channels,
+             g->chance + g->start[k + 1] + e * g->size[k],
+             g->worth + (g->start[k] + e) * channels);
+}
+
+/* Cotangents of the joint probabilities, carried back to the chances of every stage. */
+INLINE void unjoin(const struct play *g) {
+  for (int64_t k = g->stages; k-- > 0;)
+    for (int64_t e = 0; e < g->entries[k]; e++) {
+      const int64_t up = g->start[k] + e, down = g->start[k + 1] + e * g->size[k];
+      lanes sum = all(0.0);
+      for (int64_t s = 0; s < g->size[k]; s++) {
+        sum += g->chance[down + s] * g->d_chance[down + s];
+        g->d_chance[down + s] *= g->joined[up];
+      }
+      g->d_chance[up] = sum;
+    }
+}
+
+/* The adjoint of `choose`: `d_chance` comes from the joint probabilities and is used up. */
+INLINE void unchoose(int64_t size, int64_t channels, int64_t player, lanes sharpness,
+                     const lanes *payoff, const lanes *chance, lanes *d_chance,
+                     const lanes *d_mean, lanes *d_payoff, lanes *d_sharpness) {
+  lanes mean = all(0.0);
+  for (int64_t s = 0; s < size; s++) {
+    for (int64_t c = 0; c < channels; c++) {
+      d_chance[s] += d_mean[c] * payoff[s * channels + c];
+      d_payoff[s * channels + c] = chance[s] * d_mean[c];
+    }
+    mean += chance[s] * d_chance[s];
+  }
+  for (int64_t s = 0; s < size; s++) {
+    const lanes push = chance[s] * (d_chance[s] - mean);
+    d_payoff[s * channels + player] += sharpness * push;
+    /* the pushes sum to zero, so any origin will do */
+    *d_sharpness += push * (payoff[s * channels + player] - payoff[player]);
+  }
+}
+
+INLINE void backward(const enum scheme scheme, const struct play *g, const struct block *b) {
+  const struct job *j = &g->job;
+  const int64_t channels = j->channels, leaf = g->start[g->stages];
+  arrive_all(scheme, 0, g, b);
+  for (int64_t i = 0; i < b->rows; i++) {
+    const int64_t r = b->row[i];
+    const lanes *ahead = g->payoff + i * j->moves * channels;
+    collapse_keeping(g, b, ahead);
+    join(g);
+    for (int64_t a = 0; a < j->moves; a++)
+      g->d_chance[leaf + a] =
+          g->d_joint ? read_cotangent(g->d_joint + (r * j->moves + a) * j->nodes + b->first, b->count)
+                     : all(0.0);
+    unjoin(g);
+    for (int64_t c = 0; c < channels; c++)
+      g->d_worth[c] = read_cotangent(g->d_out + (r * channels + c) * j->nodes + b->first, b->count);
+    for (int64_t k = 0; k < g->stages; k++)
+      for (int64_t e = 0; e < g->entries[k]; e++) {
+        const int64_t down = g->start[k + 1] + e * g->size[k];
+        unchoose(g->size[k], channels, g->player[k], all(g->sharpness[k]),
+                 g->worth + down * channels, g->chance + down, g->d_chance + down,
+                 g->d_worth + (g->start[k] + e) * channels, g->d_worth + down * channels,
+                 g->sum_sharpness + k);
+      }
+    for (int64_t a = 0; a < j->moves; a++)
+      hand_on(g, b, r, a, ahead + a * channels, g->d_worth + (leaf + a) * channels);
+  }
+}
+
+/* The same with given probabilities: W = sum over a of given Q, and no stages. */
+INLINE void backward_given(const enum scheme scheme, const struct play *g, const struct block *b) {
+  const struct job *j = &g->job;
+  const int64_t channels = j->channels;
+  arrive_all(scheme, 0, g, b);
+  for (int64_t i = 0; i < b->rows; i++) {
+    const int64_t r = b->row[i];
+    for (int64_t a = 0; a < j->moves; a++) {
+      const lanes *ahead = g->payoff + (i * j->moves + a) * channels;
+      const int64_t at = (r * j->moves + a) * j->nodes + b->first;
+      const lanes given = read(g->given + at, b->count);
+      lanes sum = all(0.0);
+      for (int64_t c = 0; c < channels; c++) {
+        const int64_t there = ((b->table * channels + c) * j->moves + a) * j->nodes + b->first;
+        const lanes d = read_cotangent(g->d_out + (r * channels + c) * j->nodes + b->first, b->count);
+        sum += d * (read(g->flow + there, b->count) + g->discount[c] * ahead[c]);
+        g->d_worth[c] = given * d;
+      }
+      write(g->d_given + at, sum, b->count);
+      hand_on(g, b, r, a, ahead, g->d_worth);
+    }
+  }
+}
+
+/* ---- all blocks ---- */
+
+enum direction { FORWARD, BACKWARD, BACKWARD_GIVEN };
+
+INLINE void pass(const enum scheme scheme, const enum direction direction, const struct play *g,
+                 int64_t *row) {
+  const struct job *j = &g->job;
+  for (int64_t u = 0; u < j->tables; u++) {
+    struct block b = {.table = u, .row = row};
+    for (int64_t r = 0; r < j->regimes; r++)
+      if (j->table[r] == u) row[b.rows++] = r;
+    if (b.rows == 0) continue;
+    for (b.first = 0; b.first < j->nodes; b.first += LANES) {
+      b.count = j->nodes - b.first < LANES ? j->nodes - b.first : LANES;
+      if (direction == FORWARD) forward(scheme, g, &b);
+      if (direction == BACKWARD) backward(scheme, g, &b);
+      if (direction == BACKWARD_GIVEN) backward_given(scheme, g, &b);
+    }
+  }
+}
+
+/* Scheme and direction are constants inside `pass`, so that inner loops are unrolled. */
+INLINE void pass_by_scheme(enum scheme scheme, const enum direction direction,
+                           const struct play *g, int64_t *row) {
+  fill_rows(scheme, &g->job);
+  if (scheme == MULTILINEAR) pass(MULTILINEAR, direction, g, row);
+  if (scheme == SIMPLEX) pass(SIMPLEX, direction, g, row);
+  if (scheme >= QUADRATIC) pass(QUADRATIC, direction, g, row);
+}
+
+/* Memory for one block of nodes; it is small, and asked for once a sweep. */
+static void *lend(struct play *g, int64_t **row) {
+  const struct job *j = &g->job;
+  const int64_t channels = j->channels, total = g->start[g->stages + 1];
+  int64_t most = 0;
+  for (int64_t u = 0; u < j->tables; u++) {
+    int64_t rows = 0;
+    for (int64_t r = 0; r < j->regimes; r++) rows += j->table[r] == u;
+    if (rows > most) most = rows;
+  }
+  const int64_t size = most * j->moves * channels + 3 * total + 2 * (total + 1) * channels +
+                       channels + g->stages + (j->regimes + LANES - 1) / LANES;
+  lanes *memory = aligned_alloc(sizeof(lanes), sizeof(lanes) * (size_t)size), *next = memory;
+  if (memory == NULL) return NULL;
+  g->payoff = next, next += most * j->moves * channels;
+  g->chance = next, next += total;
+  g->joined = next, next += total;
+  g->d_chance = next, next += total;
+  g->worth = next, next += (total + 1) * channels;
+  g->d_worth = next, next += (total + 1) * channels;
+  g->sum_discount = next, next += channels;
+  g->sum_sharpness = next, next += g->stages;
+  *row = (int64_t *)next;
+  for (int64_t c = 0; c < channels; c++) g->sum_discount[c] = all(0.0);
+  for (int64_t k = 0; k < g->stages; k++) g->sum_sharpness[k] = all(0.0);
+  return memory;
+}
+
+INLINE double sum(lanes x) {
+  double total = 0.0;
+  for (int n = 0; n < LANES; n++) total += x[n];
+  return total;
+}
+
+/* ---- the border with XLA ---- */
+
+/* Arguments: those of read_grid, points by stock; flow [U, C, A, N], discount [C], and sharpness
+ * [stage] or given probabilities [R, A, N]; then cotangents. Attributes: those of read_grid, and
+ * the stages' sizes and players (the channel of the player's own total). */
+static XLA_FFI_Error *read_play(const XLA_FFI_CallFrame *frame, int cotangents, int results,
+                                struct play *g, enum scheme *scheme) {
+  if (frame->args.size != 7 + cotangents || frame->rets.size != results)
+    return refuse(frame, "sweep kernel: wrong number of buffers");
+  memset(g, 0, sizeof *g);
+  XLA_FFI_Error *error = read_grid(frame, result(frame, results - 1), &g->job, scheme);
+  if (error) return error;
+  const struct job *j = &g->job;
+  const XLA_FFI_Array *sizes = attribute(frame, "sizes"), *players = attribute(frame, "players");
+  if (!sizes || !players || sizes->size != players->size || sizes->size > MOST_STAGES ||
+      sizes->dtype != XLA_FFI_DataType_S64 || players->dtype != XLA_FFI_DataType_S64)
+    return refuse(frame, "sweep kernel: sizes or players missing");
+  g->stages = (int64_t)sizes->size;
+  g->entries[0] = 1, g->start[0] = 0, g->start[1] = 1;
+  for (int64_t k = 0; k < g->stages; k++) {
+    g->size[k] = ((const int64_t *)sizes->data)[k];
+    g->player[k] = ((const int64_t *)players->data)[k];
+    g->entries[k + 1] = g->entries[k] * g->size[k];
+    g->start[k + 2] = g->start[k + 1] + g->entries[k + 1];
+    if (g->player[k] < 0 || g->player[k] >= j->channels)
+      return refuse(frame, "sweep kernel: a player without a channel");
+  }
+  const XLA_FFI_Buffer *flow = argument(frame, 4), *discount = argument(frame, 5);
+  const XLA_FFI_Buffer *choice = argument(frame, 6);
+  const int chosen = is(choice, XLA_FFI_DataType_F64, 1);
+  if (j->stride != 1 && j->coordinates > 1)
+    return refuse(frame, "sweep kernel: points must come by stock");
+  if (!is(flow, XLA_FFI_DataType_F64, 4) || flow->dims[0] != j->tables ||
+      flow->dims[1] != j->channels || flow->dims[2] != j->moves || flow->dims[3] != j->nodes ||
+      !is(discount, XLA_FFI_DataType_F64, 1) || discount->dims[0] != j->channels ||
+      (chosen && (choice->dims[0] != g->stages || g->entries[g->stages] != j->moves)) ||
+      (!chosen && (!is(choice, XLA_FFI_DataType_F64, 3) || choice->dims[0] != j->regimes ||
+                   choice->dims[1] != j->moves || choice->dims[2] != j->nodes)))
+    return refuse(frame, "sweep kernel: flows, discounts or choices do not fit the game");
+  g->flow = flow->data, g->discount = discount->data;
+  if (chosen)
+    g->sharpness = choice->data;
+  else
+    g->given = choice->data;
+  return NULL;
+}
+
+static XLA_FFI_Error *out_of_memory(const XLA_FFI_CallFrame *frame) {
+  return refuse(frame, "sweep kernel: out of memory");
+}
+
+/* Results: values [R, C, N], joint probabilities [R, A, N] or an empty buffer, the rows. */
+XLA_FFI_Error *servanda_sweep(XLA_FFI_CallFrame *frame) {
+  if (answers_metadata(frame)) return NULL;
+  struct play g;
+  enum scheme scheme;
+  int64_t *row;
+  XLA_FFI_Error *error = read_play(frame, 0, 3, &g, &scheme);
+  if (error) return error;
+  g.out = result(frame, 0)->data;
+  g.joint = result(frame, 1)->dims[0] ? result(frame, 1)->data : NULL;
+  void *memory = lend(&g, &row);
+  if (!memory) return out_of_memory(frame);
+  pass_by_scheme(scheme, FORWARD, &g, row);
+  free(memory);
+  return NULL;
+}
+
+static void begin(const struct play *g) {
+  const struct job *j = &g->job;
+  memset(g->d_flow, 0, sizeof(double) * (size_t)(j->tables * j->channels * j->moves * j->nodes));
+}
+
+static void end(const struct play *g, void *memory) {
+  for (int64_t c = 0; c < g->job.channels; c++) g->d_discount[c] = sum(g->sum_discount[c]);
+  if (g->d_sharpness)
+    for (int64_t k = 0; k < g->stages; k++) g->d_sharpness[k] = sum(g->sum_sharpness[k]);
+  free(memory);
+}
+
+/* More arguments: cotangents of values and joint probabilities (or empty). Results: cotangents of the
+ * interpolated values [R, C, A, N], flow, discount and sharpness; the rows. */
+XLA_FFI_Error *servanda_sweep_backward(XLA_FFI_CallFrame *frame) {
+  if (answers_metadata(frame)) return NULL;
+  struct play g;
+  enum scheme scheme;
+  int64_t *row;
+  XLA_FFI_Error *error = read_play(frame, 2, 5, &g, &scheme);
+  if (error) return error;
+  if (!g.sharpness) return refuse(frame, "sweep kernel: no sharpness");
+  g.d_out = argument(frame, 7)->data;
+  g.d_joint = argument(frame, 8)->dims[0] ? argument(frame, 8)->data : NULL;
+  g.d_ahead = result(frame, 0)->data, g.d_flow = result(frame, 1)->data;
+  g.d_discount = result(frame, 2)->data, g.d_sharpness = result(frame, 3)->data;
+  void *memory = lend(&g, &row);
+  if (!memory) return out_of_memory(frame);
+  begin(&g);
+  pass_by_scheme(scheme, BACKWARD, &g, row);
+  end(&g, memory);
+  return NULL;
+}
+
+/* One more argument: the cotangent of the values. Results: cotangents of the given probabilities,
+ * of flow and of discount; the rows. */
+XLA_FFI_Error *servanda_evaluate_backward(XLA_FFI_CallFrame *frame) {
+  if (answers_metadata(frame)) return NULL;
+  struct play g;
+  enum scheme scheme;
+  int64_t *row;
+  XLA_FFI_Error *error = read_play(frame, 1, 4, &g, &scheme);
+  if (error) return error;
+  if (!g.given) return refuse(frame, "sweep kernel: no probabilities given");
+  g.d_out = argument(frame, 7)->data;
+  g.d_given = result(frame, 0)->data, g.d_flow = result(frame, 1)->data;
+  g.d_discount = result(frame, 2)->data;
+  void *memory = lend(&g, &row);
+  if (!memory) return out_of_memory(frame);
+  begin(&g);
+  pass_by_scheme(scheme, BACKWARD_GIVEN, &g, row);
+  end(&g, memory);
+  return NULL;
+}

@@ -1,0 +1,181 @@
+"""How does one sweep of backward induction run at compiled speed?
+
+In: a group's mixed value functions, arrival points, flows, and its stages of play. Out: the values
+before the moves and the probability of every joint move. One kernel (sweep.c) interpolates, adds
+flows and collapses the stages while a few nodes lie in the nearest cache; its meaning is that of
+`interpolate` followed by `choice.play`, and that is what runs wherever `usable` says no. Index
+letters as in `interpolate`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from servanda.game import kernel
+from servanda.game.build import Group
+from servanda.game.choice import Stage
+from servanda.game.interpolate import SCHEMES, Scheme
+from servanda.game.tables import Tables
+
+MOST_STAGES = 32
+
+Grid = tuple[tuple[int, ...], int]
+"""Levels per stock, and the place of the scheme in `interpolate.SCHEMES`."""
+
+Plan = tuple[tuple[int, ...], tuple[int, ...]]
+"""Options and player of every stage, in order of play."""
+
+
+def usable(group: Group, plan: Sequence[Stage], tables: Tables, levels: tuple[int, ...]) -> bool:
+    """Whether a group's sweep can be left to the kernel.
+
+    It needs one player a stage, options that are always open, and no shocks or phases that move.
+    """
+    alone = all(len(stage.players) == 1 for stage in plan) and len(plan) <= MOST_STAGES
+    decided = [d for stage in plan for d in stage.decisions]
+    free = all(group.allowed[:, d, list(group.options[d])].all() for d in decided)
+    certain = tables.draw.shape[0] == 1 and tables.branch is None
+    return (
+        alone
+        and free
+        and certain
+        and not any(d in tables.open for d in decided)
+        and tables.flow.dtype == jnp.float64
+        and kernel.ready(sum(count > 1 for count in levels), "sweep")
+    )
+
+
+def collapse(
+    values: Float[Array, "P G C"],
+    points: Float[Array, "U A K N"],
+    table: Int[Array, "R"],
+    pattern: Int[Array, "R A"],
+    flow: Float[Array, "U C A N"],
+    discount: Float[Array, " C"],
+    plan: Sequence[Stage],
+    precision: Float[Array, " party"],
+    levels: tuple[int, ...],
+    scheme: Scheme,
+    given: Float[Array, "R A N"] | None = None,
+    keep: bool = True,
+) -> tuple[Float[Array, "R C N"], Float[Array, "R A N"] | None]:
+    """Values before the moves, and the probability of every joint move; call only where `usable`.
+
+    Args:
+        values: P value functions on the grid, mixed over events.
+        points: arrival points in grid coordinates.
+        table: which table of points and flows each row reads.
+        pattern: which value function each row and joint move reads.
+        flow: utility of the period.
+        discount: by channel.
+        plan: the stages; their players' totals are the first channels.
+        precision: of every party, λ/s.
+        levels: of each stock.
+        scheme: of interpolation.
+        given: probabilities of joint moves to use instead of choosing.
+        keep: whether the probabilities are wanted.
+
+    Returns:
+        Values, and probabilities if wanted. Differentiable by reverse mode.
+    """
+    grid = (tuple(levels), SCHEMES.index(scheme))
+    table, pattern = table.astype(jnp.int32), pattern.astype(jnp.int32)
+    if given is not None:
+        given = jnp.broadcast_to(given, (*pattern.shape, points.shape[-1]))
+        return _given(values, points, table, pattern, flow, discount, given, grid), given
+    players = [stage.players[0] for stage in plan]
+    shape = (tuple(stage.size for stage in plan), tuple(players))
+    sharpness = precision[np.array(players, int)]
+    out, joint = _chosen(
+        values, points, table, pattern, flow, discount, sharpness, grid, shape, keep
+    )
+    return out, joint if keep else None
+
+
+def _call(which: int, results: list[tuple[int, ...]], inputs: tuple[Array, ...], grid: Grid,
+          plan: Plan) -> list[Array]:  # fmt: skip
+    """One of the kernel's functions; `results` are the shapes of what it returns."""
+    levels, scheme = grid
+    shapes = [jax.ShapeDtypeStruct(shape, jnp.float64) for shape in results]
+    shapes.append(kernel.rows(inputs[0], levels, scheme))
+    name = kernel.handlers(levels, "sweep")[which]
+    call = jax.ffi.ffi_call(name, tuple(shapes), vmap_method="sequential")
+    sizes, players = (np.array(x, np.int64) for x in plan)
+    given = kernel.attributes(levels, scheme, by_stock=True)
+    out: list[Array] = call(*inputs, sizes=sizes, players=players, **given)
+    return out
+
+
+# -- logit choice --------------------------------------------------------------------------------
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(7, 8, 9))
+def _chosen(values: Array, points: Array, table: Array, pattern: Array, flow: Array,
+            discount: Array, sharpness: Array, grid: Grid, plan: Plan, keep: bool
+            ) -> tuple[Array, Array]:  # fmt: skip
+    rows, moves = pattern.shape
+    nodes = points.shape[3]
+    joint = (rows, moves, nodes) if keep else (0, 0, 0)
+    inputs = (values, points, table, pattern, flow, discount, sharpness)
+    out, probability, _ = _call(0, [(rows, flow.shape[1], nodes), joint], inputs, grid, plan)
+    return out, probability
+
+
+def _chosen_forward(*arguments):  # type: ignore[no-untyped-def]
+    return _chosen(*arguments), arguments[:7]
+
+
+def _chosen_back(grid: Grid, plan: Plan, keep: bool, inputs: tuple[Array, ...],
+                 cotangents: tuple[Array, Array]) -> tuple[Array | None, ...]:  # fmt: skip
+    values, points, table, pattern, flow, discount, sharpness = inputs
+    rows, moves = pattern.shape
+    ahead = (rows, flow.shape[1], moves, points.shape[3])
+    d_ahead, d_flow, d_discount, d_sharpness, _ = _call(
+        1, [ahead, flow.shape, discount.shape, sharpness.shape], (*inputs, *cotangents), grid, plan
+    )
+    d_values, d_points = kernel.transpose(
+        values, points, table, pattern, d_ahead, *grid, by_stock=True
+    )
+    return d_values, d_points, None, None, d_flow, d_discount, d_sharpness
+
+
+_chosen.defvjp(_chosen_forward, _chosen_back)
+
+
+# -- given probabilities -------------------------------------------------------------------------
+
+_NO_STAGES: Plan = ((), ())
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(7,))
+def _given(values: Array, points: Array, table: Array, pattern: Array, flow: Array,
+           discount: Array, given: Array, grid: Grid) -> Array:  # fmt: skip
+    rows, _, nodes = given.shape
+    inputs = (values, points, table, pattern, flow, discount, given)
+    return _call(0, [(rows, flow.shape[1], nodes), (0, 0, 0)], inputs, grid, _NO_STAGES)[0]
+
+
+def _given_forward(*arguments):  # type: ignore[no-untyped-def]
+    return _given(*arguments), arguments[:7]
+
+
+def _given_back(grid: Grid, inputs: tuple[Array, ...], cotangent: Array
+                ) -> tuple[Array | None, ...]:  # fmt: skip
+    values, points, table, pattern, flow, discount, given = inputs
+    # apart from the rest, so that XLA drops the rest where only values are wanted
+    d_ahead = given[:, None] * (discount[:, None] * cotangent)[:, :, None]
+    d_values, d_points = kernel.transpose(
+        values, points, table, pattern, d_ahead, *grid, by_stock=True
+    )
+    shapes = [given.shape, flow.shape, discount.shape]
+    d_given, d_flow, d_discount, _ = _call(2, shapes, (*inputs, cotangent), grid, _NO_STAGES)
+    return d_values, d_points, None, None, d_flow, d_discount, d_given
+
+
+_given.defvjp(_given_forward, _given_back)

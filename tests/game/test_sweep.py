@@ -1,0 +1,165 @@
+"""Does the compiled sweep mean what interpolation followed by logit choice means? Random small
+groups go in, and whole solves; both ways must give the same values, policies and gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from servanda.game import runtime
+
+runtime.configure()
+
+from servanda.game import kernel  # noqa: E402
+from servanda.game.choice import Stage, joint_probability, play  # noqa: E402
+from servanda.game.interpolate import SCHEMES, Scheme, interpolate_reference  # noqa: E402
+from servanda.game.sweep import collapse  # noqa: E402
+
+
+class Problem(NamedTuple):
+    """One group of positions, all at random."""
+
+    values: jax.Array
+    points: jax.Array  # [U, A, N, K]
+    table: jax.Array
+    pattern: jax.Array
+    flow: jax.Array
+    discount: jax.Array
+    precision: jax.Array
+    given: jax.Array
+
+
+Differentiable = tuple[jax.Array, ...]
+
+
+def plan_of(sizes: tuple[int, ...], players: tuple[int, ...]) -> tuple[Stage, ...]:
+    out, before, total = [], 1, int(np.prod(sizes))
+    for k, (size, player) in enumerate(zip(sizes, players)):
+        out.append(Stage((k,), (size,), (player,), before, total // (before * size)))
+        before *= size
+    return tuple(out)
+
+
+def problem(levels: tuple[int, ...], channels: int, moves: int, nodes: int = 11) -> Problem:
+    rng = np.random.default_rng(11)
+    top = np.array(levels, float) - 1.0
+    given = rng.uniform(size=(4, moves, nodes))
+    return Problem(
+        jnp.asarray(rng.normal(size=(3, int(np.prod(levels)), channels))),
+        jnp.asarray(rng.uniform(size=(3, moves, nodes, len(levels))) * top),
+        jnp.array([2, 0, 2, 2], jnp.int32),  # nobody reads the second
+        jnp.asarray(rng.integers(0, 3, size=(4, moves)), jnp.int32),
+        jnp.asarray(rng.normal(size=(3, channels, moves, nodes))),
+        jnp.asarray(rng.uniform(0.8, 1.0, size=channels)),
+        jnp.array([7.0, 0.0, 3.0]),
+        jnp.asarray(given / given.sum(axis=1, keepdims=True)),
+    )
+
+
+def by_reference(x: Problem, plan: tuple[Stage, ...], levels: tuple[int, ...], scheme: Scheme,
+                 given: bool) -> tuple[jax.Array, jax.Array]:  # fmt: skip
+    ahead = interpolate_reference(x.values, x.points, x.table, x.pattern, levels, scheme)
+    q = x.flow[x.table] + x.discount[:, None, None] * ahead
+    if given:
+        return jnp.sum(x.given[:, None] * q, axis=2), x.given
+    group: Any = None  # nothing is masked
+    moves = x.pattern.shape[1]
+    out, policy, _ = _play(q, group, plan, x.precision)
+    joint = joint_probability(plan, policy, moves)
+    return out, jnp.broadcast_to(joint, (*x.pattern.shape, x.points.shape[2]))
+
+
+def _play(q: jax.Array, group: Any, plan: tuple[Stage, ...], precision: jax.Array) -> Any:
+    class Free:
+        options = tuple(tuple(range(stage.size)) for stage in plan)
+        allowed = np.ones((1, len(plan), max([stage.size for stage in plan] or [1])), bool)
+
+    return play(q, Free, plan, precision, jnp.asarray(Free.allowed)[..., None], {})  # type: ignore[arg-type]
+
+
+def by_kernel(x: Problem, plan: tuple[Stage, ...], levels: tuple[int, ...], scheme: Scheme,
+              given: bool) -> tuple[jax.Array, jax.Array]:  # fmt: skip
+    out, joint = collapse(
+        x.values, jnp.swapaxes(x.points, 2, 3), x.table, x.pattern, x.flow, x.discount, plan,
+        x.precision, levels, scheme, x.given if given else None,
+    )  # fmt: skip
+    assert joint is not None
+    return out, joint
+
+
+def need_kernel(levels: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SERVANDA_KERNEL", raising=False)
+    reason = kernel.status(sum(count > 1 for count in levels), "sweep")
+    if reason != "ready":
+        pytest.skip(reason)
+
+
+GROUPS = [
+    ((), 3, (3, 2), (0, 2)),
+    ((5,), 4, (2,), (1,)),
+    ((3, 1, 4), 3, (), ()),
+    ((3, 4, 2), 9, (2, 3, 2), (2, 0, 2)),
+    ((2, 3, 2, 3, 2), 4, (3, 2), (0, 1)),
+]
+
+
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize(("levels", "channels", "sizes", "players"), GROUPS)
+def test_kernel_and_reference_agree_with_their_gradients(
+    levels: tuple[int, ...], channels: int, sizes: tuple[int, ...], players: tuple[int, ...],
+    scheme: Scheme, given: bool, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    need_kernel(levels, monkeypatch)
+    plan = plan_of(sizes, players)
+    x = problem(levels, channels, int(np.prod(sizes)))
+    rng = np.random.default_rng(12)
+    nodes = x.points.shape[2]
+    weigh_out = jnp.asarray(rng.normal(size=(4, channels, nodes)))
+    weigh_joint = jnp.asarray(rng.normal(size=(4, *x.pattern.shape[1:], nodes)))
+
+    def figure(function: Callable[..., tuple[jax.Array, jax.Array]]) -> Callable[..., Any]:
+        def weighed(values, points, flow, discount, precision, chances):
+            y = x._replace(values=values, points=points, flow=flow, discount=discount,
+                           precision=precision, given=chances)  # fmt: skip
+            out, joint = function(y, plan, levels, scheme, given)
+            return jnp.sum(weigh_out * out) + jnp.sum(weigh_joint * joint), (out, joint)
+
+        return jax.jit(jax.grad(weighed, argnums=tuple(range(6)), has_aux=True))
+
+    inputs = (x.values, x.points, x.flow, x.discount, x.precision, x.given)
+    fast, found = figure(by_kernel)(*inputs)
+    slow, expected = figure(by_reference)(*inputs)
+    for a, b in zip((*found, *fast), (*expected, *slow), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("sharpness", [0.0, 1e-3, 40.0, 1e12])
+def test_choices_are_as_sharp_as_asked(
+    sharpness: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels = (3, 4)
+    need_kernel(levels, monkeypatch)
+    plan = plan_of((2, 3), (0, 1))
+    x = problem(levels, 3, 6, nodes=37)._replace(precision=jnp.full(3, sharpness))
+    for fast, slow in zip(
+        by_kernel(x, plan, levels, "simplex", False), by_reference(x, plan, levels, "simplex", False)
+    ):
+        np.testing.assert_allclose(fast, slow, rtol=1e-12, atol=1e-12)
+
+
+def test_a_value_that_is_no_number_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    levels = (3, 4)
+    need_kernel(levels, monkeypatch)
+    plan = plan_of((2, 3), (0, 1))
+    x = problem(levels, 3, 6)
+    x = x._replace(flow=x.flow.at[0, 0, 2, 5].set(jnp.nan))
+    out, _ = by_kernel(x, plan, levels, "simplex", False)
+    expected, _ = by_reference(x, plan, levels, "simplex", False)
+    np.testing.assert_array_equal(np.isnan(out), np.isnan(expected))
+    assert np.isnan(out[1, :, 5]).all()
