@@ -20,17 +20,21 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from servanda.game.build import Game, Group
 from servanda.game.choice import Stage, joint_probability, play, stages
-from servanda.game.grid import Grid
 from servanda.game.fixedpoint import fixed_point
+from servanda.game.grid import Grid
 from servanda.game.interpolate import Scheme, interpolate
+from servanda.game.sweep import collapse, usable
 from servanda.game.tables import Parameters, Tables, evaluate_group, grid_views
 
 SETTLED = 0.01
 """A choice probability has settled when it changes by less than this from round to round."""
+
+DEFAULT_SCHEME: Scheme = "limited"
+"""Chosen on the convergence tables in docs/convergence.md."""
 
 EVALUATION_LIMIT = 400
 """Most iterations of one evaluation of fixed policies."""
@@ -41,7 +45,7 @@ class Method:
     """How to solve: the grid, the interpolation scheme, and whether interests are kept apart."""
 
     grid: Grid
-    scheme: Scheme = "simplex"
+    scheme: Scheme = DEFAULT_SCHEME
     by_interest: bool = False
     rounds: int = 4  # past the horizon: rounds of sweeps, each closed by an exact evaluation
     sweeps: int = 12  # in each round
@@ -52,7 +56,7 @@ class Operator(NamedTuple):
     """One group's tables and transition probabilities in one world (a pytree of arrays)."""
 
     tables: Tables
-    points: Array  # [setting, draw * a, g, stock] grid coordinates of arrivals
+    points: Array  # [setting, draw * a, stock, g] grid coordinates of arrivals
     notice: Array  # [row, pattern, obligation + 1] probability of each event
 
 
@@ -99,7 +103,26 @@ def operator(game: Game, group: Group, method: Method, p: Parameters, period: Ar
     tables = evaluate_group(game, group, views, p, stocks, period, method.by_interest)
     x = method.grid.coordinates(tables.arrival)
     u, draws, a, g, k = x.shape
-    return Operator(tables, x.reshape(u, draws * a, g, k), notice_probability(group, p))
+    points = jnp.swapaxes(x.reshape(u, draws * a, g, k), 2, 3)
+    return Operator(tables, points, notice_probability(group, p))
+
+
+def mixed(game: Game, group: Group, v: Array, notice: Array, rows: Array) -> Array:
+    """E[V(next)] over events, before stocks move: [row, pattern, branch, g, channel].
+
+    `v` is [regime, phase, g, channel]; `notice` as in `Operator`; `rows` are those of the group
+    that are wanted.
+    """
+    phases, channels = v.shape[1], v.shape[-1]
+    flat = v.reshape(v.shape[0] * phases, -1, channels)
+    successor = jnp.asarray(game.alike[group.successor])[rows]  # [row, pattern, event]
+    target = jnp.asarray(group.next_phase)[rows]  # [row, branch]
+    z = successor[:, :, None, :] * phases + target[:, None, :, None]  # row pattern branch event
+    weight = notice[rows]
+    watched = group.watched.any(axis=0)
+    events = [*np.flatnonzero(watched), group.watched.shape[1]]
+    terms = (weight[:, :, None, e, None, None] * flat[z[:, :, :, e]] for e in events)
+    return sum(terms, jnp.zeros(()))
 
 
 def expected(game: Game, group: Group, method: Method, v: Array, notice: Array, rows: Array, at: Array,
@@ -110,19 +133,9 @@ def expected(game: Game, group: Group, method: Method, v: Array, notice: Array, 
     group and `at` [r] the place among them that each computed row reads; `points` are
     [u, draw * a, point, stock], read through `table` [r]; `branch` is [r, branch, a, point].
     """
-    phases, channels = v.shape[1], v.shape[-1]
-    flat = v.reshape(v.shape[0] * phases, -1, channels)
-    successor = jnp.asarray(game.alike[group.successor])[rows]  # [row, pattern, event]
-    target = jnp.asarray(group.next_phase)[rows]  # [row, branch]
-    z = successor[:, :, None, :] * phases + target[:, None, :, None]  # row pattern branch event
-    weight = notice[rows]
-    watched = group.watched.any(axis=0)
-    events = [*np.flatnonzero(watched), group.watched.shape[1]]
-    mixed = sum(
-        (weight[:, :, None, e, None, None] * flat[z[:, :, :, e]] for e in events), jnp.zeros(())
-    )  # [row, pattern, branch, g, channel]
-    r, j, b = z.shape[:3]
-    stacked = mixed.reshape(r * j * b, -1, channels)
+    values = mixed(game, group, v, notice, rows)
+    r, j, b = values.shape[:3]
+    stacked = values.reshape(r * j * b, *values.shape[3:])
     draws = draw.shape[0]
     pattern = jnp.tile(jnp.asarray(group.pattern)[rows][at], (1, draws))  # [row, draw * a]
     out = []
@@ -137,14 +150,13 @@ def expected(game: Game, group: Group, method: Method, v: Array, notice: Array, 
 
 def sweep(game: Game, method: Method, plans: list[tuple[Stage, ...]], ops: list[Operator],
           p: Parameters, v: Array, live: list[Array], given: list[Array] | None = None,
-          ) -> tuple[Array, list[Array], Array]:  # fmt: skip
+          keep: bool = True) -> tuple[Array, list[Array | None], Array]:  # fmt: skip
     """One period back: V of the next period to W of this one, for the live rows of every group.
 
     Returns W, every group's probabilities of joint moves [row, a, g], and the number of brackets
-    without an equilibrium. Given probabilities are used as they are.
+    without an equilibrium. Given probabilities are used as they are; those that nobody wants to
+    `keep` may be None.
     """
-    owner = channel_party(game, method.by_interest)
-    discount = p.patience[owner][None, :, None, None]
     phases = v.shape[1]
     w = jnp.zeros((v.shape[0] * phases, *v.shape[2:]))  # regimes out of play are never read
     chosen = []
@@ -152,27 +164,53 @@ def sweep(game: Game, method: Method, plans: list[tuple[Stage, ...]], ops: list[
     for k, group in enumerate(game.groups):
         rows = live[k]
         r = rows.shape[0]
-        setting = jnp.asarray(group.setting)[rows]
-        at = jnp.arange(r, dtype=jnp.int32)
-        tables = ops[k].tables
-        branch = None if tables.branch is None else tables.branch[setting]
-        ahead = expected(game, group, method, v, ops[k].notice, rows, at, ops[k].points, setting,
-                         tables.draw, branch)  # fmt: skip
-        q = tables.flow[setting] + discount * ahead
-        allowed = jnp.asarray(group.allowed)[rows][..., None]
-        opened = {d: x[setting] for d, x in tables.open.items()}
-        if given is None:
-            out, policy, failed = play(q, group, plans[k], p.precision, allowed, opened)
-            chosen.append(joint_probability(plans[k], policy, group.moves))
-            failures = failures + failed
-        else:
-            out = jnp.sum(given[k][:, None] * q, axis=2)
+        fast = usable(group, plans[k], ops[k].tables, method.grid.levels)
+        step = _compiled if fast else _traced
+        out, joint, failed = step(game, group, method, plans[k], ops[k], p, v, rows,
+                                  None if given is None else given[k], keep)  # fmt: skip
+        chosen.append(joint)
+        failures = failures + failed
         z = jnp.asarray(group.rows[:, 0] * phases + group.rows[:, 1])[rows]
         # rows are padded by repeating the last one: write each only once
         repeated = jnp.concatenate([jnp.zeros(1, bool), rows[1:] == rows[:-1]])
         z = jnp.where(repeated, w.shape[0] + jnp.arange(r), z)
         w = w.at[z].set(jnp.swapaxes(out, 1, 2), mode="drop", unique_indices=True)
     return w.reshape(v.shape), chosen, failures
+
+
+def _compiled(game: Game, group: Group, method: Method, plan: tuple[Stage, ...], op: Operator,
+              p: Parameters, v: Array, rows: Array, given: Array | None, keep: bool
+              ) -> tuple[Array, Array | None, Array]:  # fmt: skip
+    """One group's part of a sweep by the kernel: values [r, channel, g], policy, failures."""
+    discount = p.patience[channel_party(game, method.by_interest)]
+    values = mixed(game, group, v, op.notice, rows)
+    at = jnp.arange(rows.shape[0])[:, None]
+    pattern = at * values.shape[1] + jnp.asarray(group.pattern)[rows]
+    out, joint = collapse(
+        values.reshape(-1, *values.shape[3:]), op.points, jnp.asarray(group.setting)[rows], pattern,
+        op.tables.flow, discount, plan, p.precision, method.grid.levels, method.scheme, given, keep,
+    )  # fmt: skip
+    return out, joint, jnp.zeros((), int)
+
+
+def _traced(game: Game, group: Group, method: Method, plan: tuple[Stage, ...], op: Operator,
+            p: Parameters, v: Array, rows: Array, given: Array | None, keep: bool
+            ) -> tuple[Array, Array | None, Array]:  # fmt: skip
+    """The same step by step in JAX: any stages, masks, shocks and phases."""
+    discount = p.patience[channel_party(game, method.by_interest)][:, None, None]
+    setting = jnp.asarray(group.setting)[rows]
+    at = jnp.arange(rows.shape[0], dtype=jnp.int32)
+    branch = None if op.tables.branch is None else op.tables.branch[setting]
+    points = jnp.swapaxes(op.points, 2, 3)
+    ahead = expected(game, group, method, v, op.notice, rows, at, points, setting, op.tables.draw,
+                     branch)  # fmt: skip
+    q = op.tables.flow[setting] + discount * ahead
+    if given is not None:
+        return jnp.sum(given[:, None] * q, axis=2), given, jnp.zeros((), int)
+    allowed = jnp.asarray(group.allowed)[rows][..., None]
+    opened = {d: x[setting] for d, x in op.tables.open.items()}
+    out, policy, failed = play(q, group, plan, p.precision, allowed, opened)
+    return out, joint_probability(plan, policy, group.moves) if keep else None, failed
 
 
 Acceptance = list[list[Array]]
@@ -245,7 +283,7 @@ def backward(game: Game, method: Method, p: Parameters, keep: bool = True,
             live = [jnp.asarray(_distinct(g.live[0])) for g in game.groups]
         v, _ = sign(game, p, w)
         ops = operators(period) if fixed is None else fixed
-        w, chosen, failed = sweep(game, method, plans, ops, p, v, live)
+        w, chosen, failed = sweep(game, method, plans, ops, p, v, live, keep=policies)
         kept = (w if keep else None, chosen if policies else None)
         return (w, failures + failed), kept
 
@@ -271,11 +309,12 @@ def _stationary(game: Game, method: Method, plans: list[tuple[Stage, ...]], ops:
     Rounds of a fixed number of sweeps, each round closed by the exact value of the policies it has
     arrived at. Everything is differentiated: sweeps as they are, evaluations implicitly.
     """
-    rows = [jnp.asarray(_distinct(g.live[game.scenario.horizon])) for g in game.groups]
+    # NumPy, not JAX, arrays: `look` must not close over traced values
+    rows = [_distinct(g.live[game.scenario.horizon]) for g in game.groups]
 
-    def once(w: Array, _: Any) -> tuple[Array, Any]:
+    def once(w: Array, keep: bool) -> tuple[Array, Any]:
         v, accepted = sign(game, p, w)
-        w, chosen, _ = sweep(game, method, plans, ops, p, v, rows)
+        w, chosen, _ = sweep(game, method, plans, ops, p, v, rows, keep=keep)
         return w, (accepted, chosen)
 
     def look(w: Array, world: tuple) -> Array:
@@ -283,12 +322,15 @@ def _stationary(game: Game, method: Method, plans: list[tuple[Stage, ...]], ops:
         v, _ = sign(game, p, w, accepted)
         return sweep(game, method, plans, ops, p, v, rows, chosen)[0]
 
-    body = jax.checkpoint(once, prevent_cse=False)
+    body = jax.checkpoint(once, prevent_cse=False, static_argnums=1)
+
+    def onward(w: Array, _: None) -> tuple[Array, None]:
+        return body(w, False)[0], None
 
     def round_(state: tuple) -> tuple:
         w, before, sweeps, *_ = state
-        w, _ = jax.lax.scan(lambda w, x: (body(w, x)[0], None), w, None, length=method.sweeps - 1)
-        _, policies = body(w, None)
+        w, _ = jax.lax.scan(onward, w, None, length=method.sweeps - 1)
+        _, policies = body(w, True)
         moved = _share_moved(policies, before)
         w, count, gap = _evaluate(look, (ops, p, policies), w, method.tolerance)
         return w, policies, sweeps + count + method.sweeps, moved, gap
@@ -296,7 +338,7 @@ def _stationary(game: Game, method: Method, plans: list[tuple[Stage, ...]], ops:
     def maybe(state: tuple, k: Array) -> tuple[tuple, None]:
         return jax.lax.cond(k < rounds, round_, lambda s: s, state), None
 
-    shapes = jax.eval_shape(once, guess, None)[1]
+    shapes = jax.eval_shape(lambda w: once(w, True), guess)[1]
     nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
     start = (guess, nothing, jnp.zeros((), int), jnp.ones(()), jnp.zeros(()))
     (w, _, *tail), _ = jax.lax.scan(maybe, start, jnp.arange(method.rounds))

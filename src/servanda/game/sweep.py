@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -127,7 +128,7 @@ def _chosen(values: Array, points: Array, table: Array, pattern: Array, flow: Ar
     return out, probability
 
 
-def _chosen_forward(*arguments):  # type: ignore[no-untyped-def]
+def _chosen_forward(*arguments: Any) -> tuple[tuple[Array, Array], tuple[Array, ...]]:
     return _chosen(*arguments), arguments[:7]
 
 
@@ -161,7 +162,7 @@ def _given(values: Array, points: Array, table: Array, pattern: Array, flow: Arr
     return _call(0, [(rows, flow.shape[1], nodes), (0, 0, 0)], inputs, grid, _NO_STAGES)[0]
 
 
-def _given_forward(*arguments):  # type: ignore[no-untyped-def]
+def _given_forward(*arguments: Any) -> tuple[Array, tuple[Array, ...]]:
     return _given(*arguments), arguments[:7]
 
 
