@@ -9,16 +9,22 @@ standard error from independent batches of paths. Stakes are held constant.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import xarray as xr
 from jaxtyping import Array, Float
 
-from servanda.game.batch import Program
-from servanda.scenario.worlds import Worlds
+from servanda.game.batch import Follow, Program
+from servanda.game.backward import DEFAULT_SCHEME
+from servanda.game.interpolate import Scheme
+from servanda.game.paths import KINDS
+from servanda.game.solve import prepare
+from servanda.scenario.model import Proposal, Scenario
+from servanda.scenario.worlds import Worlds, weights
 
 Figures = Callable[[dict[str, Any]], dict[str, Array]]
 """Reads named scalar figures off one world's results (see `Program.world`)."""
@@ -64,3 +70,80 @@ def gradient(program: Program, figures: Figures, worlds: Worlds, batches: int = 
     if batches > 1:
         error = rows.std(axis=1, ddof=1) / np.sqrt(batches)
     return Gradient(tuple(labels), tuple(program.names), value.mean(axis=1), rows.mean(axis=1), error)
+
+
+@dataclass(frozen=True)
+class Derivatives:
+    """Headlines of a deal and their derivatives, labelled.
+
+    `gradient` and `error` are [world, figure, assumption], per unit of the assumption; `weights`
+    [figure, hypothesis] is the derivative of the mean over worlds by each hypothesis's weight,
+    before the weights of its group are brought back to a sum of 1.
+    """
+
+    value: xr.DataArray
+    gradient: xr.DataArray
+    error: xr.DataArray
+    weights: xr.DataArray
+    worlds: Worlds = field(repr=False)
+
+    def to_dataframe(self) -> Any:
+        """Derivatives as a long table."""
+        return self.gradient.to_dataframe(name="derivative")
+
+
+def differentiate(scenario: Scenario, proposal: str | Proposal, *, worlds: Worlds | None = None,
+                  dates: tuple[int, ...] = (), paths: int = 64, batches: int = 8, seed: int = 0,
+                  levels: tuple[int, ...] | None = None, scheme: Scheme = DEFAULT_SCHEME
+                  ) -> Derivatives:  # fmt: skip
+    """Derivatives of worth to every party, joint signing and survival at `dates`.
+
+    Survival is read off paths and comes with a standard error; worth and signing are exact. Levels
+    and numbers of sweeps are held fixed. `worlds` defaults to the modal world.
+    """
+    program, worlds = prepare(scenario, proposal, worlds, (), levels, scheme, False, paths, seed)
+    root = program.game.roots[0]
+    if dates:
+        program = replace(program, follow=(Follow(root["signed"]),))
+    first = program.game.graph.index[program.game.graph.start(0)]
+    asked = [k for k, s in enumerate(program.game.signings) if s.regime == first]
+    in_force = KINDS.index("in_force")
+
+    def headlines(out: dict[str, Any]) -> dict[str, Array]:
+        gain = out["value"][root["signed"]] - out["value"][root["no_deal"]]
+        found = {f"worth.{p}": gain[i] for i, p in enumerate(program.game.parties)}
+        for k in asked:
+            found["signs.all"] = jnp.prod(jnp.stack(out["accept"][k]))
+        for t in dates:
+            found[f"survival.{t}"] = out["course0"].regime[t, in_force]
+        return found
+
+    g = gradient(program, headlines, worlds, batches)
+    dims = ("world", "figure", "assumption")
+    coords = {"figure": list(g.figures), "assumption": list(g.assumptions)}
+    by_weight, names = _by_weight(scenario, worlds, g.value)
+    return Derivatives(
+        xr.DataArray(g.value, dims=dims[:2], coords={"figure": list(g.figures)}),
+        xr.DataArray(g.gradient, dims=dims, coords=coords),
+        xr.DataArray(g.error, dims=dims, coords=coords),
+        xr.DataArray(by_weight, dims=("figure", "hypothesis"),
+                     coords={"figure": list(g.figures), "hypothesis": names}),
+        worlds,
+    )  # fmt: skip
+
+
+def _by_weight(scenario: Scenario, worlds: Worlds, value: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """d(mean over worlds)/d(weight) for every hypothesis, with the weights renormalised."""
+    given = {
+        group: jnp.array([h.weight for h in members.values()])
+        for group, members in scenario.hypotheses.items()
+    }
+    names = [f"{g}.{h}" for g, members in scenario.hypotheses.items() for h in members]
+    if not given:
+        return np.zeros((value.shape[1], 0)), names
+
+    def mean(given: dict[str, Array]) -> Array:
+        return weights(worlds, scenario, given, jnp) @ jnp.asarray(value)
+
+    rows = jax.jacrev(mean)(given)
+    return np.concatenate([np.asarray(rows[g]) for g in given], axis=1), names

@@ -15,6 +15,7 @@ import xarray as xr
 
 from servanda import __version__
 from servanda.errors import QuestionError
+from servanda.game.backward import DEFAULT_SCHEME
 from servanda.game.batch import Follow, Progress, course_of, run
 from servanda.game.build import Game
 from servanda.game.interpolate import Scheme
@@ -60,7 +61,7 @@ def simulate(scenario: Scenario, proposal: str | Proposal | None = None, *,
              worlds: Worlds | None = None, paths: int = 256, seed: int = 0,
              start: Literal["signed", "no_deal", "start"] = "signed", stay: bool = True,
              binds: tuple[Bind, ...] = (), levels: tuple[int, ...] | None = None,
-             scheme: Scheme = "quadratic", progress: Progress | None = None) -> Simulation:  # fmt: skip
+             scheme: Scheme = DEFAULT_SCHEME, progress: Progress | None = None) -> Simulation:  # fmt: skip
     """Follow the game from the signature ("signed"), from no deal, or from the offer ("start").
 
     With `stay` only the deal in force is followed and its end is counted; without, paths go

@@ -15,7 +15,7 @@ import xarray as xr
 
 from servanda import __version__
 from servanda.errors import QuestionError, unknown
-from servanda.game.backward import Method
+from servanda.game.backward import DEFAULT_SCHEME, Method
 from servanda.game.batch import Follow, Program, Progress, run, stakes
 from servanda.game.build import Game, build
 from servanda.game.grid import default_levels, make_grid
@@ -70,7 +70,7 @@ class Solution:
 
 def solve(scenario: Scenario, proposal: str | Proposal | None = None, *,
           worlds: Worlds | None = None, binds: tuple[Bind, ...] = (),
-          levels: tuple[int, ...] | None = None, scheme: Scheme = "quadratic",
+          levels: tuple[int, ...] | None = None, scheme: Scheme = DEFAULT_SCHEME,
           by_interest: bool = False, progress: Progress | None = None) -> Solution:  # fmt: skip
     """Solve the game with a proposal signed, refused and absent, in every world.
 

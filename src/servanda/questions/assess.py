@@ -155,10 +155,10 @@ class _Job:
         game = self.base
         root = game.roots[0]
         method = replace(self.program.method, by_interest=True)
+        apart = run(replace(self.program, game=game, method=method, follow=()), self.world)
         follow = (Follow(root["signed"], stay=False), Follow(root["no_deal"], stay=False))
-        program = replace(self.program, game=game, method=method, follow=follow)
-        out = run(program, self.world)
-        return {"out": out, "root": root}
+        courses = run(replace(self.program, game=game, follow=follow), self.world)
+        return {"apart": apart, "courses": courses, "root": root}
 
     def coarse(self) -> dict[str, float]:
         """Headlines on two coarser grids, for the estimate of the grid error."""
@@ -319,7 +319,7 @@ class _Job:
         return {p: float(after[i] - no_deal[i]) for i, p in enumerate(parties)}
 
     def _interests(self, part: dict[str, Any]) -> xr.DataArray:
-        value, root = part["out"]["value"][0], part["root"]
+        value, root = part["apart"]["value"][0], part["root"]
         n = len(self.scenario.parties)
         gain = (value[root["signed"]] - value[root["no_deal"]])[n:]
         flows = self.scenario.interests.items()
@@ -327,7 +327,7 @@ class _Job:
         return xr.DataArray(gain, dims=("interest",), coords={"interest": names})
 
     def _flow(self, part: dict[str, Any]) -> xr.DataArray:
-        deal, none = course_of(part["out"], 0), course_of(part["out"], 1)
+        deal, none = course_of(part["courses"], 0), course_of(part["courses"], 1)
         n = len(self.scenario.parties)
         gain = (np.asarray(deal.flow) - np.asarray(none.flow))[0, :, :n]
         return xr.DataArray(gain, dims=("period", "party"),
