@@ -18,6 +18,7 @@ from servanda.questions.riders import Riders
 from servanda.questions.spread import Spread, share
 from servanda.scenario.model import Proposal, Scenario
 from servanda.scenario.worlds import Worlds
+from servanda.show.figures import figure
 
 SIGN = 0.75
 REFUSE = 0.25
@@ -57,7 +58,9 @@ def verdict_from(*, party: str, labels: dict[str, str], scenario: Scenario, prop
     return Verdict(
         party=party, answer=answer, asked=party in proposal.signatories, worth=worth, share=good,
         margin=worth.median / stakes if stakes > 0 else float("nan"), condition=condition,
-        reasons=tuple(_reasons(party, labels, scenario, interests, shams, created, riders)),
+        reasons=tuple(
+            _reasons(party, labels, scenario, worth.grid_error, interests, shams, created, riders)
+        ),
     )  # fmt: skip
 
 
@@ -104,9 +107,9 @@ def _conditions(scenario: Scenario, sample: Worlds) -> list[tuple[str, np.ndarra
     return found
 
 
-def _reasons(party: str, labels: dict[str, str], scenario: Scenario, interests: xr.DataArray,
-             shams: tuple[Sham, ...], created: Created | None, riders: Riders | None
-             ) -> list[str]:  # fmt: skip
+def _reasons(party: str, labels: dict[str, str], scenario: Scenario, error: float,
+             interests: xr.DataArray, shams: tuple[Sham, ...], created: Created | None,
+             riders: Riders | None) -> list[str]:  # fmt: skip
     """The largest gain and loss by interest, the costliest rider, sham and created problem."""
     own = {
         name: float(interests.sel(interest=f"{party}.{name}"))
@@ -117,10 +120,11 @@ def _reasons(party: str, labels: dict[str, str], scenario: Scenario, interests: 
         up = max(own, key=lambda k: own[k])
         down = min(own, key=lambda k: own[k])
         parts = []
-        if own[up] > 0:
-            parts.append(f"gains most in {up.replace('_', ' ')} ({own[up]:+.2g})")
-        if own[down] < 0:
-            parts.append(f"loses most in {down.replace('_', ' ')} ({own[down]:+.2g})")
+        small = 0.1 * max(own[up], -own[down])  # next to the other, not worth a line
+        if own[up] > small:
+            parts.append(f"gains most in {up.replace('_', ' ')} ({figure(own[up], error)})")
+        if -own[down] > small:
+            parts.append(f"loses most in {down.replace('_', ' ')} ({figure(own[down], error)})")
         if parts:
             out.append(f"{labels[party]} " + " and ".join(parts))
     if riders is not None and riders.terms:
@@ -128,16 +132,16 @@ def _reasons(party: str, labels: dict[str, str], scenario: Scenario, interests: 
         k = int(np.argmin(riders.leave_one_out[:, i]))
         if riders.leave_one_out[k, i] < 0:
             name = scenario.terms[riders.terms[k]].label or riders.terms[k]
-            loss = riders.leave_one_out[k, i]
-            out.append(f"the costliest term is '{name}' ({loss:+.2g} against leaving it out)")
+            loss = figure(float(riders.leave_one_out[k, i]), error)
+            out.append(f"the costliest term is '{name}' ({loss} against leaving it out)")
     for s in shams:
         if s.sham:
             out.append(f"{labels[s.party]} signs only because it can break: bound to its word the "
-                       f"deal is worth {s.worth_bound.modal:+.2g} to it")  # fmt: skip
+                       f"deal is worth {figure(s.worth_bound.modal, error)} to it")  # fmt: skip
     if created is not None and party in created.relief and created.relief[party] > 0:
-        who = labels[created.asker]
+        who, relief = labels[created.asker], figure(created.relief[party], error)
         out.append(f"if {who} simply stopped the harm it offers to stop, "
-                   f"{labels[party]} would gain {created.relief[party]:+.2g} without a deal")  # fmt: skip
+                   f"{labels[party]} would gain {relief} without a deal")  # fmt: skip
     return out
 
 

@@ -1,22 +1,26 @@
-"""How a figure is said: with the digits its error supports, and shares of worlds in words.
+"""How is a figure said: with the digits its error supports, and shares of worlds in words?
 
 In come numbers and their errors; out comes short text. A figure whose sign its error does not
-support says so; a probability is never quite none or all unless it is exactly that.
+support is marked; a probability is never quite none or all unless it is exactly that.
 """
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 MINUS = "\N{MINUS SIGN}"
 UNKNOWN = "unknown"
-UNSURE = "+ or \N{MINUS SIGN} uncertain"
+UNSURE = "?"
+"""Marks a figure that the grid error could turn from gain to loss or back."""
 
 
 def decimals(error: float, *values: float) -> int:
     """The last decimal place worth printing, the same for all the values of one row.
 
-    Two digits of the largest value, and none below half of the first digit of the error. Negative
+    Two digits of the largest value, and none below the first digit of twice the error. Negative
     for tens, hundreds and so on.
     """
     size = max((abs(v) for v in values if math.isfinite(v)), default=0.0)
@@ -27,18 +31,25 @@ def decimals(error: float, *values: float) -> int:
 
 
 def figure(value: float, error: float = math.nan, *, places: int | None = None) -> str:
-    """A value with its sign, rounded to `places` or to what its error supports."""
+    """A value with its sign, rounded to `places` or to what its error supports.
+
+    A value within its error keeps one digit and is marked; below a tenth of the error it is "0?".
+    """
     if not math.isfinite(value):
         return UNKNOWN
     places = decimals(error, value) if places is None else places
+    unsure = sign_uncertain(value, error)
+    if unsure and abs(value) >= error / 10:
+        places = max(places, -math.floor(math.log10(abs(value))))
     rounded = round(value, places)
+    mark = UNSURE if unsure else ""
     if rounded == 0:
-        return "0"
+        return "0" + mark
     if abs(rounded) >= 1e6 or places > 5:
         text = f"{rounded:+.2g}"
     else:
         text = f"{rounded:+,.{max(places, 0)}f}"
-    return text.replace("-", MINUS)
+    return text.replace("-", MINUS) + mark
 
 
 def between(low: float, high: float, *, places: int) -> str:
@@ -55,26 +66,42 @@ def sign_uncertain(value: float, error: float) -> bool:
 
 
 def percent(value: float, error: float = 0.0) -> str:
-    """A probability in per cent, rounded to 1, 5 or 10 as its error allows; "~" marks the latter."""
+    """A probability, rounded to 1, 5 or 10 % as its error allows; "~" marks the rounding."""
     if not math.isfinite(value):
         return UNKNOWN
-    step = 1 if not error >= 0.05 else 5 if error < 0.15 else 10
+    step = _step(error)
     if step > 1:
         return f"~{step * round(100 * value / step)} %"
-    if 0 < value < 0.01:
-        return "under 1 %" if value > 1e-9 else "0 %"
-    if 0.99 < value < 1:
-        return "over 99 %" if value < 1 - 1e-9 else "100 %"
-    return f"{100 * value:.0f} %"
+    return f"{_hundredths(value)} %"
 
 
 def percent_between(low: float, high: float, error: float = 0.0) -> str:
-    """A band of probabilities: "12-40 %"."""
+    """A band of probabilities: "12–40 %"."""
     if not (math.isfinite(low) and math.isfinite(high)):
         return UNKNOWN
-    step = 1 if not error >= 0.05 else 5 if error < 0.15 else 10
-    a, b = (step * round(100 * x / step) for x in (low, high))
-    return f"{a} %" if a == b else f"{a}–{b} %"
+    step = _step(error)
+    if step > 1:
+        a, b = (str(step * round(100 * x / step)) for x in (low, high))
+        return f"~{a} %" if a == b else f"~{a}–{b} %"
+    a, b = _hundredths(low), _hundredths(high)
+    if a == b or b == "<1":
+        return f"{b} %"
+    if a == ">99":
+        return f"{a} %"
+    return f"{a.replace('<1', '0')}–{b.removeprefix('>')} %"
+
+
+def _step(error: float) -> int:
+    return 10 if error >= 0.15 else 5 if error >= 0.05 else 1
+
+
+def _hundredths(value: float) -> str:
+    whole = round(100 * value)
+    if whole == 0 and value > 1e-6:
+        return "<1"
+    if whole == 100 and value < 1 - 1e-6:
+        return ">99"
+    return f"{whole}"
 
 
 def in_worlds(share: float, worlds: int) -> str:
@@ -89,10 +116,23 @@ def in_worlds(share: float, worlds: int) -> str:
         return f"in none of {worlds} worlds"
     tenths = round(10 * share)
     if tenths in (0, 10):
-        return "in fewer than 1 of 20 worlds" if tenths == 0 else "in more than 19 of 20 worlds"
+        return "in 1 of 20 worlds or fewer" if tenths == 0 else "in 19 of 20 worlds or more"
     return f"in {tenths} of 10 worlds"
 
 
-def count(number: float, unit: str) -> str:
+def count(number: float, noun: str) -> str:
     """A number of things with its noun: 1 month, 3 months."""
-    return f"{number:g} {unit}" if number == 1 else f"{number:g} {unit.removesuffix('s')}s"
+    return f"{number:g} {noun}" if number == 1 else f"{number:g} {noun}s"
+
+
+def band(values: ArrayLike, weights: ArrayLike) -> tuple[float, float, float]:
+    """10, 50 and 90 % of a weighted sample, shape [world]; worlds without a number are left out."""
+    v, w = np.asarray(values, dtype=float), np.asarray(weights, dtype=float)
+    known = np.isfinite(v) & (w > 0)
+    if not known.any():
+        return math.nan, math.nan, math.nan
+    order = np.argsort(v[known], kind="stable")
+    v, w = v[known][order], w[known][order]
+    at = (np.cumsum(w) - 0.5 * w) / w.sum()
+    low, middle, high = (float(np.interp(q, at, v)) for q in (0.1, 0.5, 0.9))
+    return low, middle, high

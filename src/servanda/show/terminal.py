@@ -2,7 +2,7 @@
 
 In: an `Assessment`. Out: one page of plain text for a terminal (or a string): the verdict first,
 then why, who signs, how long it holds, who breaks it, what it is worth to whom, and what the answer
-rests on. Nothing that a scenario says is taken as markup or reaches the terminal unprinted.
+rests on. Every figure has the digits that its grid error and its spread over worlds support.
 """
 
 from __future__ import annotations
@@ -10,19 +10,15 @@ from __future__ import annotations
 import io
 import math
 import re
-import textwrap
-import unicodedata
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
 
 from servanda.show.figures import (
     UNSURE,
+    band,
     between,
     count,
     decimals,
@@ -33,16 +29,16 @@ from servanda.show.figures import (
     sign_uncertain,
 )
 from servanda.show.marks import clean
+from servanda.show.page import Block, Chart, Columns, Heading, Paragraph, print_page
 from servanda.show.text_charts import terminal_survival
 
-if TYPE_CHECKING:  # for readers and type checkers only: this room does not need that one to run
+if TYPE_CHECKING:  # for readers and type checkers: this room does not need that one to run
     from servanda.questions.assessment import Assessment, Verdict
 
-WIDEST = 100
-"""Lines of prose longer than this are hard to read."""
 PER_YEAR = {"day": 365, "week": 52, "month": 12, "quarter": 4, "year": 1}
-ASCII = str.maketrans({"–": "-", "−": "-", "—": "-", "…": "...", "’": "'", "×": "x", "λ": "lambda"})
-HEADLINES = {
+OWN_UNITS = "each party's own units"
+# answer -> how it reads for a party that is asked, for one that is not, and its colour
+ANSWERS = {
     "sign": ("SIGN", "would gain", "bold green"),
     "do not sign": ("DO NOT SIGN", "would lose", "bold red"),
     "only if": ("ONLY IF", "would gain only if", "bold yellow"),
@@ -54,464 +50,439 @@ def as_text(answer: Assessment, width: int = 80, *, ascii_only: bool = False) ->
     """The page as a string of lines at most `width` wide."""
     page = io.StringIO()
     console = Console(width=width, file=page, no_color=True, highlight=False, force_terminal=False)
-    _Page(answer, console, ascii_only).show()
+    print_page(blocks(answer), console, ascii_only=ascii_only)
     return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
 
 
 def print_assessment(answer: Assessment, console: Console) -> None:
     """Print the page; plain ASCII where the console cannot show more."""
-    _Page(answer, console, console.options.ascii_only).show()
+    print_page(blocks(answer), console, ascii_only=console.options.ascii_only)
+
+
+def blocks(answer: Assessment) -> list[Block]:
+    """The page as blocks, section by section."""
+    page = _Page(answer)
+    sections = (
+        page.heading(), page.verdict(), page.reasons(), page.signing(), page.survival(),
+        page.breakers(), page.shams(), page.worth(), page.interests(), page.riders(),
+        page.timing(), page.assumptions(), page.foot(),
+    )  # fmt: skip
+    return [block for section in sections for block in section]
 
 
 class _Page:
-    """One assessment on one console: every method prints one section, or nothing."""
+    """One assessment being laid out; every method is a section, empty if nothing is to be said."""
 
-    def __init__(self, answer: Assessment, console: Console, ascii_only: bool):
-        self.answer, self.console, self.ascii_only = answer, console, ascii_only
-        self.width = min(console.width, WIDEST)
+    def __init__(self, answer: Assessment) -> None:
+        self.answer = answer
         self.worlds = len(answer.weight)
-        self.names = _short_names({p: clean(name) for p, name in answer.labels.items()})
         self.unit = answer.period_name
-        self.single = len(answer.chairs) == 1
+        self.stakes_unit = f"{self.unit}s of stakes"
+        self.one_chair = len(answer.chairs) == 1
+        self.names = short_names(answer.labels)
+        survival = [e for name, e in answer.grid_error.items() if name.startswith("survival.")]
+        self.survival_error = max((e for e in survival if math.isfinite(e)), default=0.0)
 
-    def show(self) -> None:
-        self.heading()
-        self.verdicts()
-        self.reasons()
-        self.signing()
-        self.survival()
-        self.breakers()
-        self.shams()
-        self.worth()
-        self.interests()
-        self.riders()
-        self.timing()
-        self.assumptions()
-        self.foot()
+    # -- what is offered, and the verdict -----------------------------------------------------
 
-    # -- printing -----------------------------------------------------------------------------
+    def heading(self) -> list[Block]:
+        a = self.answer
+        text = clean(a.text, 600)
+        offer = f"The offer, {in_words(a.deal)}" + (f": {text}" if text else ".")
+        return [
+            Paragraph(clean(a.title, 200), "bold", 0),
+            Paragraph(offer, indent=0),
+            Paragraph(f"What is exchanged: {clean(a.exchange, 1200)}", indent=0),
+        ]
 
-    def text(self, words: str, style: str = "") -> Text:
-        if self.ascii_only:
-            words = _plain_letters(words)
-        return Text(words, style=style)
+    def verdict(self) -> list[Block]:
+        return self.verdict_of(self.answer.verdicts[0]) if self.one_chair else self.all_verdicts()
 
-    def say(self, words: str, indent: int = 2, style: str = "", hang: int = 0) -> None:
-        """A paragraph, wrapped; `hang` indents what follows its first line."""
-        lines = textwrap.wrap(
-            words, max(self.width - indent, 20), subsequent_indent=" " * hang,
-            break_long_words=True, break_on_hyphens=False,
-        )  # fmt: skip
-        for line in lines:
-            self.console.print(self.text(" " * indent + line, style), soft_wrap=True)
-
-    def title(self, words: str, remark: str = "") -> None:
-        self.console.print()
-        line = self.text(words.upper(), "bold")
-        if remark and len(words) + len(remark) + 2 <= self.width:
-            line.append_text(self.text(f"  {remark}", "dim"))
-            remark = ""
-        self.console.print(line, soft_wrap=True)
-        if remark:
-            self.say(remark, style="dim")
-
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Columns lined up: the first of words, the others of figures; the last may be words."""
-        grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-        body = [list(row) for row in rows]
-        for k, name in enumerate(columns):
-            wordy = k == 0 or any(len(row[k]) > 18 for row in body)
-            grid.add_column(
-                self.text(name), justify="left" if wordy else "right", overflow="fold",
-                vertical="bottom" if k == 0 else "top", min_width=12 if k == 0 else None,
-            )  # fmt: skip
-        for row in body:
-            grid.add_row(*(self.text(cell) for cell in row))
-        self.console.print(Padding(grid, (0, 0, 0, 2)), width=self.width)
-
-    def name(self, party: str) -> str:
-        return self.names.get(party) or words_of(party)
-
-    def error(self, headline: str) -> float:
-        """The estimated grid error of a headline; nan if none was made (no stocks)."""
-        return float(self.answer.grid_error.get(headline, math.nan))
-
-    # -- sections -----------------------------------------------------------------------------
-
-    def heading(self) -> None:
-        answer = self.answer
-        self.say(clean(answer.title, 200), 0, "bold")
-        text = clean(answer.text, 600)
-        self.say(f"The offer, {words_of(answer.deal)}" + (f": {text}" if text else "."), 0)
-        self.say(f"What is exchanged: {clean(answer.exchange, 1200)}", 0)
-
-    def verdicts(self) -> None:
-        if self.single:
-            self.verdict(self.answer.verdicts[0])
-            return
-        self.title("Verdicts", "from every chair")
-        rows = []
+    def all_verdicts(self) -> list[Block]:
+        rows, conditions = [], []
         for v in self.answer.verdicts:
-            places = self.places(v)
-            rows.append((
-                self.name(v.party), _headline(v)[0],
-                f"{figure(v.margin, places=places)}{self.doubt(v)}",
-                in_worlds(v.share, self.worlds),
-            ))  # fmt: skip
-        self.table(("", "", f"{self.unit}s of stakes", "better than no deal"), rows)
-        for v in self.answer.verdicts:
+            per = self.per_stakes(v.party)
+            margin = figure(v.margin, v.worth.grid_error * per, places=self.places(v))
+            row = (self.name(v.party), _headline(v), margin, in_worlds(v.share, self.worlds))
+            rows.append(row)
             if v.condition:
-                self.say(f"{self.name(v.party)}: {_condition(v)}.", hang=2)
+                words = f"{self.name(v.party)}: {in_words(v.condition)}."
+                conditions.append(Paragraph(words, hang=2))
+        heads = ("", "", self.stakes_unit, "better than no deal")
+        return [Heading("Verdicts", "from every chair"), Columns(heads, tuple(rows)), *conditions]
 
-    def verdict(self, v: Verdict) -> None:
-        headline, style = _headline(v)
+    def verdict_of(self, v: Verdict) -> list[Block]:
+        who, per, places = self.name(v.party), self.per_stakes(v.party), self.places(v)
+        headline = _headline(v)
         if v.answer == "only if" and v.condition:
-            headline += " " + words_of(v.condition.rpartition(": worth signing in")[0])
-        self.title(f"Verdict from the chair of {self.name(v.party)}")
-        self.say(headline, style=style)
-        who = self.name(v.party)
+            headline += " " + in_words(v.condition.rpartition(": worth signing in")[0])
+        style = ANSWERS.get(v.answer, ("", "", "bold"))[2]
+        found: list[Block] = [
+            Heading(f"Verdict from the chair of {who}"), Paragraph(headline, style)
+        ]  # fmt: skip
         if not v.asked:
-            self.say(f"{who} is not asked to sign; this is what the deal would do to it.")
-        places = self.places(v)
-        worth = figure(v.margin, places=places)
-        line = (
-            f"Against no deal it is worth {worth} {self.unit}s of stakes to {who}"
-            if worth != "0" else f"Against no deal it is worth next to nothing to {who}"
-        )  # fmt: skip
-        if self.worlds > 1:
-            scale = self.scale(v.party)
-            band = between(v.worth.low * scale, v.worth.high * scale, places=places)
-            line += f" (the middle world; 8 in 10 worlds: {band})"
-        self.say(f"{line}. It is better than no deal {in_worlds(v.share, self.worlds)}.")
-        if sign_uncertain(v.worth.median, v.worth.grid_error):
-            self.say(
-                "The error of the grid is as large as this margin, so whether it gains or loses is "
-                "uncertain: run with --fine before relying on it."
+            found.append(
+                Paragraph(f"{who} is not asked to sign: this is what the deal does to it.")
             )
-        if v.worth.modal * v.worth.median < 0:
-            side = figure(v.worth.modal * self.scale(v.party), places=places)
-            self.say(f"The central case says otherwise ({side}): the spread decides.")
+        margin = figure(v.margin, v.worth.grid_error * per, places=places).rstrip(UNSURE)
+        worth = f"{margin} {self.stakes_unit}" if margin != "0" else "next to nothing"
+        line = f"Against no deal it is worth {worth} to {who}"
+        if self.worlds > 1:
+            ends = between(v.worth.low * per, v.worth.high * per, places=places)
+            line += f" in the middle of the worlds, {ends} in 8 of 10"
+        line += f". It is better than no deal {in_worlds(v.share, self.worlds)}."
+        found.append(Paragraph(line))
+        if sign_uncertain(v.worth.median, v.worth.grid_error):
+            words = "The error of the grid is as large as that: gain or loss is uncertain"
+            found.append(Paragraph(f"{words}; run with --fine before relying on it."))
+        if v.worth.modal * v.worth.median < 0 and self.worlds > 1:
+            here = figure(v.worth.modal * per, v.worth.grid_error * per)
+            found.append(Paragraph(f"The central case alone says otherwise ({here})."))
         if v.condition:
-            self.say(f"What separates the worlds: {_condition(v)}.")
+            found.append(Paragraph(f"What separates the worlds: {in_words(v.condition)}."))
+        return found
 
-    def reasons(self) -> None:
-        said = list(dict.fromkeys(r for v in self.answer.verdicts for r in v.reasons))
-        if not said:
-            return
-        self.title("Why", "central case, each party's own units")
-        for reason in said:
-            line = clean(reason, 300).replace("-", "−") if re.search(r"-\d", reason) else reason
-            self.say(f"- {clean(line[:1].upper() + line[1:], 300)}.", hang=2)
+    def reasons(self) -> list[Block]:
+        lines = []
+        for v in self.answer.verdicts:
+            said = [self.shortened(v.party, reason) for reason in v.reasons]
+            if self.one_chair:
+                lines += [Paragraph(f"- {r[:1].upper()}{r[1:]}.", hang=2) for r in said]
+            elif said:
+                lines.append(Paragraph(f"- {self.name(v.party)}: {'; '.join(said)}.", hang=2))
+        return [Heading("Why", f"central case, {OWN_UNITS}"), *lines] if lines else []
 
-    def signing(self) -> None:
-        answer = self.answer
-        self.title("Who signs", "each asked in turn, given that the others sign")
-        w = answer.weight.values
+    def shortened(self, party: str, reason: str) -> str:
+        """A reason with short names, and without the party's own when its line starts with it."""
+        words = clean(reason, 500)
+        for p, label in self.answer.labels.items():
+            words = words.replace(clean(label), self.name(p))
+        return words if self.one_chair else words.removeprefix(f"{self.name(party)} ")
+
+    # -- will it be signed, kept, broken -------------------------------------------------------
+
+    def signing(self) -> list[Block]:
+        a, w = self.answer, self.answer.weight.values
         error = self.error("signs.all")
         rows = []
-        for party in map(str, answer.signing.signatory.values):
-            here = float(answer.signing_modal.sel(signatory=party))
-            rows.append(
-                self.chances(self.name(party), here, answer.signing.sel(signatory=party), w)
+        for party in map(str, a.signing.signatory.values):
+            here, over = a.signing_modal.sel(signatory=party), a.signing.sel(signatory=party)
+            rows.append(self.chances(self.name(party), float(here), over.values, error))
+        rows.append(self.chances("All together", a.joint_modal, a.joint.values, error))
+        heads = ("", "central", *self.if_many("middle", "8 in 10 worlds"))
+        found: list[Block] = [
+            Heading("Who signs", "each, given that the others do"), Columns(heads, tuple(rows))
+        ]  # fmt: skip
+        if max(a.joint_modal, float(w @ a.joint.values) / float(w.sum())) < 0.05:
+            words = "Do not count on a signature. What follows assumes that all have signed."
+            found.append(Paragraph(words))
+        return found + self.reluctant()
+
+    def reluctant(self) -> list[Block]:
+        """Who would sign although no deal were better, or refuse although it were worse."""
+        a, lines = self.answer, []
+        for party in map(str, a.signing.signatory.values):
+            signs, worth = (
+                float(a.signing_modal.sel(signatory=party)),
+                a.worth_modal.sel(party=party),
             )
-        rows.append(self.chances("All together", answer.joint_modal, answer.joint, w, error))
-        self.table(self.over_worlds(), rows)
-        if answer.joint_modal < 0.05 and float(w @ answer.joint.values) / w.sum() < 0.05:
-            self.say("Nobody should count on it being signed. What follows assumes that it was.")
+            gain = float(worth)
+            if sign_uncertain(gain, self.error(f"worth.{party}")) or not abs(signs - 0.5) >= 0.3:
+                continue
+            if signs > 0.5 and gain < 0:
+                lines.append(
+                    f"{self.name(party)} would rather there were no offer, yet signs: once asked, "
+                    "refusing leaves it worse off (who is blamed, and what follows)."
+                )
+            elif signs < 0.5 and gain > 0:
+                lines.append(
+                    f"{self.name(party)} gains against no deal, yet refuses: once asked, refusing "
+                    "leaves it better off still."
+                )
+        return [Paragraph(line) for line in lines]
 
-    def survival(self) -> None:
-        answer = self.answer
-        self.title("How long it holds", "given that it was signed")
-        band = answer.survival_band()
-        pick = {str(k): band.sel(statistic=k).values for k in band.statistic.values}
-        period = answer.survival.period.values
+    def survival(self) -> list[Block]:
+        a = self.answer
+        table = a.survival_band()
+        modal, mean, low, high = (
+            table.sel(statistic=s).values for s in ("modal", "mean", "low", "high")
+        )
+        period = a.survival.period.values
+        found: list[Block] = [Heading("How long it holds", "once it is signed")]
         if len(period) > 1:
-            chart = terminal_survival(
-                period, pick["modal"], pick["low"], pick["high"], min(self.width - 2, 78), 7,
-                unit=self.unit, ascii_only=self.ascii_only,
-            )  # fmt: skip
-            for line in chart.splitlines():
-                self.console.print(self.text(f"  {line}"), soft_wrap=True)
-            shade = "" if self.worlds == 1 else "; shade: 8 in 10 worlds"
-            self.say(f"Line: probability in force in the central case{shade}.", style="dim")
-        w = answer.weight.values / answer.weight.values.sum()
-        dates = answer.dates()
-        errors = [self.error(f"survival.{t}") for t in dates]
-        known = [e for e in errors if math.isfinite(e)]
-        errors = [e if math.isfinite(e) else max(known, default=0.0) for e in errors]
-        at = list(zip([list(period).index(t) for t in dates], errors, strict=True))
-        rows = [["In force, central case", *(percent(pick["modal"][k], e) for k, e in at)]]
-        if self.worlds > 1:
-            rows.append(["8 in 10 worlds", *(
-                percent_between(pick["low"][k], pick["high"][k], e) for k, e in at)])  # fmt: skip
-            rows.append(["Mean of the worlds", *(percent(pick["mean"][k], e) for k, e in at)])
-        broken = w @ answer.broken.values.sum(axis=2)
-        expired = w @ answer.expired.values
-        rows.append(["  broken", *(percent(float(broken[k]), e) for k, e in at)])
-        if np.nanmax(expired, initial=0.0) > 0.005:
-            rows.append(["  run out as agreed", *(percent(float(expired[k]), e) for k, e in at)])
-        self.table((f"after {self.unit}s:", *(str(t) for t in dates)), rows)
 
-    def breakers(self) -> None:
-        answer = self.answer
-        self.title("Who breaks it, and when")
-        if not answer.breakers:
-            self.say("The deal binds nobody to anything, so nobody can break it.")
-            return
+            def draw(width: int, ascii_only: bool) -> str:
+                return terminal_survival(period, modal, low, high, min(width, 78), 7,
+                                         unit=self.unit, ascii_only=ascii_only)  # fmt: skip
+
+            shade = "; shade: 8 in 10 worlds" if self.worlds > 1 else ""
+            legend = f"Line: in force, central case{shade}."
+            found += [Chart(draw), Paragraph(legend, "dim")]
+        dates = a.dates()
+        if dates[0] > 1 and modal[list(period).index(dates[0])] < 0.5:
+            dates = [1, *dates]  # what ends early is over before the usual dates
+        errors = [self.error(f"survival.{t}") for t in dates]
+        errors = [e if math.isfinite(e) else self.survival_error for e in errors]
+        at = list(zip([list(period).index(t) for t in dates], errors, strict=True))
+        rows: list[tuple[str, ...]] = []
+        rows.append(("In force, central case", *(percent(modal[k], e) for k, e in at)))
+        if self.worlds > 1:
+            ends = (percent_between(low[k], high[k], e) for k, e in at)
+            rows += [("8 in 10 worlds", *ends),
+                     ("Mean over worlds", *(percent(mean[k], e) for k, e in at))]  # fmt: skip
+        w = a.weight.values / a.weight.values.sum()
+        for name, chance in (
+            ("- broken", w @ a.broken.values.sum(axis=2)), ("- has run out", w @ a.expired.values)
+        ):  # fmt: skip
+            if name == "- broken" or np.nanmax(chance, initial=0.0) >= 0.005:
+                rows.append((name, *(percent(float(chance[k]), e) for k, e in at)))
+        found.append(Columns((f"After {self.unit}s", *map(str, dates)), tuple(rows)))
+        if rows[-1][0] == "- has run out":
+            words = "Has run out: as agreed, or not renewed. That is not a breach."
+            found.append(Paragraph(words, "dim"))
+        return found
+
+    def breakers(self) -> list[Block]:
+        heading = Heading("Who breaks it, and when")
+        if not self.answer.breakers:
+            words = "The deal binds nobody to anything, so nobody can break it."
+            return [heading, Paragraph(words)]
         rows, quiet = [], []
-        for b in answer.breakers:
-            label = clean(b.label)
-            if not max(b.probability.modal, b.probability.high) >= 0.005:
+        for b in self.answer.breakers:
+            p, label = b.probability, clean(b.label)
+            if max(p.modal, p.high) < 0.005:
                 quiet.append(f"{self.name(b.party)} ({label})")
                 continue
             when = "-"
-            if math.isfinite(b.median_period):
+            if math.isfinite(b.median_period) and p.modal >= 0.005:
                 when = f"by {self.unit} {max(1, round(b.median_period))}"
-            p = b.probability
-            row = [f"{self.name(b.party)}: {label}", percent(p.modal)]
-            rows.append([*row, *self.band(percent_between(p.low, p.high)), when])
+            e = self.survival_error
+            ends = self.if_many(percent_between(p.low, p.high, e))
+            rows.append((f"{self.name(b.party)}: {label}", percent(p.modal, e), *ends, when))
+        found: list[Block] = [heading]
         if rows:
-            self.table(("", "central", *self.band("8 in 10 worlds"), "half of that"), rows)
+            heads = ("", "central", *self.if_many("8 in 10 worlds"), "half of that")
+            found.append(Columns(heads, tuple(rows)))
         if quiet:
-            self.say("Hardly ever: " + "; ".join(quiet) + ".", hang=2)
+            found.append(Paragraph("Hardly ever: " + "; ".join(quiet) + ".", hang=2))
+        return found
 
-    def shams(self) -> None:
-        if not self.answer.shams:
-            return
-        self.title("Would they sign with their own hands tied?", "worth in own units")
+    def shams(self) -> list[Block]:
         rows = []
         for s in self.answer.shams:
             error = self.error(f"worth.{s.party}")
             places = decimals(error, s.worth, s.worth_bound.modal)
-            free, bound = (figure(x, places=places) for x in (s.worth, s.worth_bound.modal))
-            verdict = "signs to break: " + in_worlds(s.share, self.worlds)
-            if not s.sham and s.share <= 1e-9:
-                verdict = "no sham"
-            rows.append((self.name(s.party), free, bound, verdict))
-        self.table(("", "free", "bound", ""), rows)
+            free, bound = (figure(x, error, places=places) for x in (s.worth, s.worth_bound.modal))
+            sham = "no"
+            if s.sham or s.share > 1e-9:
+                sham = in_worlds(s.share, self.worlds)
+            rows.append((self.name(s.party), free, bound, sham))
+        if not rows:
+            return []
+        heads = ("worth, central case", "free to break", "hands tied", "signs only to break")
+        return [Heading("Would each sign with its own hands tied?"), Columns(heads, tuple(rows))]
 
-    def worth(self) -> None:
-        answer = self.answer
-        self.title("What it is worth, against no deal", "in each party's own units")
-        rows = []
-        for party in answer.parties:
-            v = self.spread_of(party)
-            places = decimals(v["error"], v["modal"], v["low"], v["high"])
-            stakes = self.scale(party)
-            at = [x * stakes for x in (v["modal"], v["low"], v["high"])]
-            months = figure(v["median"] * stakes, places=decimals(v["error"] * stakes, *at))
-            doubt = f" {UNSURE}" if sign_uncertain(v["median"], v["error"]) else ""
-            rows.append([
-                self.name(party), figure(v["modal"], places=places),
-                *self.band(figure(v["median"], places=places)),
-                *self.band(between(v["low"], v["high"], places=places)), months + doubt,
-            ])  # fmt: skip
-        heads = ("", "central", *self.band("middle"), *self.band("8 in 10 worlds"))
-        self.table((*heads, f"{self.unit}s of stakes"), rows)
+    # -- what it is worth, and what makes it so ------------------------------------------------
 
-    def interests(self) -> None:
+    def worth(self) -> list[Block]:
+        a, rows = self.answer, []
+        for party in a.parties:
+            low, middle, high = band(a.worth.sel(party=party), a.weight)
+            modal, error = float(a.worth_modal.sel(party=party)), self.error(f"worth.{party}")
+            per = self.per_stakes(party)
+            places = decimals(error, modal, low, high)
+            in_stakes = decimals(error * per, modal * per, low * per, high * per)
+            rows.append((
+                self.name(party), figure(modal, error, places=places),
+                *self.if_many(figure(middle, error, places=places),
+                              between(low, high, places=places)),
+                figure((middle if self.worlds > 1 else modal) * per, places=in_stakes),
+            ))  # fmt: skip
+        heads = ("", "central", *self.if_many("middle", "8 in 10 worlds"), self.stakes_unit)
+        remark = f"against no deal, in {OWN_UNITS}"
+        return [Heading("What it is worth", remark), Columns(heads, tuple(rows))]
+
+    def interests(self) -> list[Block]:
         found = self.answer.worth_by_interest
-        own: dict[str, list[tuple[str, float]]] = {p: [] for p in self.answer.parties}
+        own: dict[str, list[tuple[str, float]]] = {p: [] for p in self.answer.chairs}
         for full, value in zip(map(str, found.interest.values), found.values, strict=True):
             party, _, name = full.partition(".")
             own.setdefault(party, []).append((name, float(value)))
-        if not any(own.values()):
-            return
-        self.title("Biggest interests", "what makes up that worth, central case")
-        first = [*self.answer.chairs, *(p for p in own if p not in self.answer.chairs)]
-        for party in first:
-            top = sorted(own[party], key=lambda item: -abs(item[1]))
-            top = [item for item in top if abs(item[1]) > 0.02 * abs(top[0][1])][:4]
+        lines = []
+        for party, parts in own.items():
+            top = sorted(parts, key=lambda part: -abs(part[1]))[:4]
+            top = [(name, x) for name, x in top if abs(x) > 0.02 * abs(top[0][1])]
             error = self.error(f"worth.{party}")
             places = decimals(error, *(x for _, x in top))
-            parts = [f"{words_of(n)} {figure(x, places=places)}" for n, x in top]
-            self.say(
-                f"{self.name(party)}: " + (", ".join(parts) or "nothing changes") + ".", hang=2
-            )
+            said = (f"{in_words(n)} {figure(x, error, places=places)}" for n, x in top)
+            words = ", ".join(said) or "nothing changes"
+            lines.append(Paragraph(f"{self.name(party)}: {words}.", hang=2))
+        remark = "what makes up that worth, central case"
+        return [Heading("Biggest interests", remark), *lines] if any(own.values()) else []
 
-    def riders(self) -> None:
-        riders = self.answer.riders
-        if riders is None or not riders.terms:
-            return
-        chairs = [p for p in self.answer.chairs if p in riders.parties]
-        self.title("What each term adds", "central case, own units")
-        if self.single and chairs:
-            i = riders.parties.index(chairs[0])
-            rows = []
-            for k, term in enumerate(riders.terms):
-                alone, fair = (float(x[k, i]) for x in (riders.leave_one_out, riders.shapley))
-                noise = max(self.error(f"worth.{chairs[0]}"), float(riders.error[k, i]))
-                places = decimals(noise, alone, fair)
-                rows.append((words_of(term), *(figure(x, places=places) for x in (alone, fair))))
-            heads = (f"to {self.name(chairs[0])}", "lost if left out", "average share (Shapley)")
-            self.table(heads, rows)
-            return
+    def riders(self) -> list[Block]:
+        r = self.answer.riders
+        if r is None or not r.terms:
+            return []
+        chairs = [p for p in self.answer.chairs if p in r.parties]
+        at = [r.parties.index(p) for p in chairs]
         rows = []
-        for k, term in enumerate(riders.terms):
-            at = [riders.parties.index(p) for p in chairs]
-            rows.append((words_of(term), *(
-                figure(float(riders.leave_one_out[k, i]), self.error(f"worth.{p}"))
-                for i, p in zip(at, chairs, strict=True))))  # fmt: skip
-        self.table(("lost if left out, to", *(self.name(p) for p in chairs)), rows)
+        for k, term in enumerate(r.terms):
+            cells = []
+            for i, party in zip(at, chairs, strict=True):
+                error = np.fmax(self.error(f"worth.{party}"), r.error[k, i])
+                alone, fair = float(r.leave_one_out[k, i]), float(r.shapley[k, i])
+                places = decimals(error, alone, fair)
+                cells.append(figure(alone, error, places=places))
+                if self.one_chair:
+                    cells.append(figure(fair, error, places=places))
+            rows.append((in_words(term), *cells))
+        heads: tuple[str, ...]
+        if self.one_chair:
+            heads = (f"to {self.name(chairs[0])}", "lost without it", "average share (Shapley)")
+        else:
+            heads = ("lost without it, to", *(self.name(p) for p in chairs))
+        remark = f"central case, {OWN_UNITS}"
+        return [Heading("What each term adds", remark), Columns(heads, tuple(rows))]
 
-    def timing(self) -> None:
+    def timing(self) -> list[Block]:
         flow, exposure = self.answer.flow_difference, self.answer.exposure
-        year = PER_YEAR.get(self.unit, 1)
-        if not len(flow.period):
-            return
+        year, rows = PER_YEAR.get(self.unit, 1), []
         early, late = flow.values[:year].sum(axis=0), flow.values[year:].sum(axis=0)
-        self.title("Who gets what, when", "deal minus no deal, undiscounted, own units")
-        rows = []
         for k, party in enumerate(map(str, flow.party.values)):
-            error = self.error(f"worth.{party}")
-            row = [self.name(party), *(
-                figure(float(x), places=decimals(error, float(early[k]), float(late[k])))
-                for x in (early[k], late[k]))]  # fmt: skip
+            figures = [float(early[k]), float(late[k])]
             if exposure:
-                row.append(figure(exposure.get(party, math.nan), error))
-            rows.append(row)
-        heads = [
-            "",
-            f"first {count(year, self.unit)}" if year > 1 else f"first {self.unit}",
-            "later",
+                figures.append(exposure.get(party, math.nan))
+            error = self.error(f"worth.{party}")
+            places = decimals(error, *figures)
+            rows.append((self.name(party), *(figure(x, error, places=places) for x in figures)))
+        if not rows or not len(flow.period):
+            return []
+        first = f"first {count(year, self.unit)}" if year > 1 else f"first {self.unit}"
+        heads = ("", first, "later", *(["signed, then broken"] if exposure else []))
+        found: list[Block] = [
+            Heading("Who gets what, when", f"deal minus no deal, central case, {OWN_UNITS}"),
+            Columns(heads, tuple(rows)),
         ]
-        self.table([*heads, *(["if signed and broken"] if exposure else [])], rows)
         if exposure:
-            self.say("The last column is discounted, and against never having signed.", style="dim")
+            words = "Signed, then broken: against never having signed; discounted, as worth is."
+            found.append(Paragraph(words, "dim"))
+        return found
 
-    def assumptions(self) -> None:
-        answer = self.answer
-        mine = [s for s in answer.sensitivities if s.party in answer.chairs]
-        mine = [s for s in mine if math.isfinite(s.swing) and s.swing != 0]
-        mine.sort(key=lambda s: -abs(s.swing) * self.scale(s.party))
-        if not mine:
-            return
-        self.title("The assumptions that matter most", "from the low to the high end of the range")
-        for s in mine[:3]:
+    def assumptions(self) -> list[Block]:
+        found = [
+            s for s in self.answer.sensitivities
+            if s.party in self.answer.chairs and math.isfinite(s.swing) and s.swing != 0
+        ]  # fmt: skip
+        found.sort(key=lambda s: -abs(s.swing) * np.nan_to_num(self.per_stakes(s.party)))
+        lines = []
+        for s in found[:3]:
             change = figure(s.swing, self.error(f"worth.{s.party}"))
-            more = "" if self.single else f" to {self.name(s.party)}"
-            self.say(f"- {words_of(s.assumption)}: moves the worth{more} by {change}.", hang=2)
+            words = f"- {in_words(s.assumption)}: {change} to {self.name(s.party)}"
+            lines.append(Paragraph(words, hang=2))
+        remark = "worth at the high end of the range minus worth at the low end"
+        return [Heading("What matters most", remark), *lines] if lines else []
 
-    def foot(self) -> None:
-        answer = self.answer
-        self.title("How to read this")
-        where = f"{count(self.worlds, 'world')} (seed {answer.seed})"
+    # -- how sure is that ----------------------------------------------------------------------
+
+    def foot(self) -> list[Block]:
+        a = self.answer
         lines = [
-            f"A world is one draw of every uncertain number and of every rival reading: {where}. "
-            "Bands, middle and shares are over worlds; the central case has every number at its "
-            "likeliest. Interests, terms, timing and the assumptions are of the central case.",
+            "A world is one draw of all uncertain numbers and rival readings: "
+            f"{count(self.worlds, 'world')}, seed {a.seed}. Middle, 8 in 10 (10 to 90 %), mean and "
+            "shares are over worlds. The central case has every number at its likeliest: "
+            "interests, terms, timing, exposure and what matters most are of it alone.",
             f"One {self.unit} of stakes: the gap between a party's best and worst {self.unit} "
-            "without any deal. Units of different parties cannot be compared.",
+            "without a deal. Units of different parties cannot be compared.",
         ]
         if 1 < self.worlds < 16:
-            lines.append(f"With {self.worlds} worlds, bands and shares are rough.")
-        if answer.otherwise in ("", "never"):
-            lines.append("No deal means that this offer is withdrawn and no other follows.")
+            lines.append(f"With only {self.worlds} worlds, shares and bands are rough.")
+        if a.otherwise in ("", "never"):
+            lines.append("No deal: this offer is withdrawn and no other follows.")
         else:
-            lines.append(
-                f"No deal means that {words_of(answer.otherwise)} is on the table instead."
+            lines.append(f"No deal: {in_words(a.otherwise)} is on the table instead.")
+        lines += [self.grid(), f"Solved: {clean(a.solves, 200)}."]
+        if self.any_uncertain():
+            lines.append(f"{UNSURE} after a figure: sign uncertain, the grid error could turn it.")
+        if self.survival_error >= 0.05:
+            lines.append("~ before a percentage: the grid error supports no finer figure.")
+        lines += [f"Note: {clean(note, 400).rstrip('.')}." for note in a.notes]
+        lines.append(f"Servanda {a.version}, scenario {clean(a.hash)[:12]}.")
+        heading = Heading("How to read this")
+        return [heading, *(Paragraph(line, "dim", hang=2) for line in lines)]
+
+    def grid(self) -> str:
+        a = self.answer
+        if not a.levels:
+            return "No stocks: figures are exact, without a grid or sampled paths."
+        line = f"Grid of {' × '.join(map(str, a.levels))} points"
+        line += f", {a.paths} paths" if a.paths else ""
+        known = [(p, self.error(f"worth.{p}")) for p in a.parties]
+        said = [f"{self.name(p)} ±{_one_digit(e)}" for p, e in known if math.isfinite(e)]
+        if not said:
+            return line + "; its error was not estimated."
+        line += f". Estimated grid error of worth: {', '.join(said)}"
+        points = 100 * self.survival_error
+        return f"{line}; of survival: up to {max(points, 1):.0f} points."
+
+    def any_uncertain(self) -> bool:
+        """Whether some worth on the page, whole or in parts, is within its grid error."""
+        parts = self.answer.worth_by_interest
+        figures = [
+            (str(p), float(x))
+            for p, x in zip(
+                self.answer.worth_modal.party.values, self.answer.worth_modal.values, strict=True
             )
-        if answer.levels:
-            grid = " × ".join(map(str, answer.levels))
-            known = {k: e for k, e in answer.grid_error.items() if math.isfinite(e)}
-            line = f"Grid {grid}"
-            if answer.paths:
-                line += f", {answer.paths} paths"
-            worst = [
-                f"{self.name(p)} ±{_plain_figure(known[f'worth.{p}'])}"
-                for p in answer.parties if f"worth.{p}" in known
-            ]  # fmt: skip
-            line += f". Estimated grid error of worth: {', '.join(worst)}" if worst else ""
-            held = max((e for k, e in known.items() if k.startswith("survival.")), default=math.nan)
-            if math.isfinite(held):
-                line += f"; of survival up to {100 * held:.0f} points"
-            lines.append(line + ".")
-        else:
-            lines.append("The game is finite: figures are exact, without a grid or paths.")
-        lines.append(f"Solved: {clean(answer.solves, 200)}.")
-        lines += [f"Note: {clean(note, 400).rstrip('.')}." for note in answer.notes]
-        lines.append(f"Servanda {answer.version}, scenario {clean(answer.hash)[:12]}.")
-        for line in lines:
-            self.say(line, style="dim", hang=2)
+        ]
+        figures += [(str(n).partition(".")[0], float(x)) for n, x in zip(
+            parts.interest.values, parts.values, strict=True)]  # fmt: skip
+        return any(sign_uncertain(x, self.error(f"worth.{p}")) for p, x in figures)
 
-    # -- shared -------------------------------------------------------------------------------
+    # -- shared ---------------------------------------------------------------------------------
 
-    def band(self, cell: str) -> list[str]:
-        """A cell that only makes sense over several worlds."""
-        return [cell] if self.worlds > 1 else []
+    def name(self, party: str) -> str:
+        return self.names.get(party) or in_words(party)
 
-    def over_worlds(self) -> list[str]:
-        return ["", "central", *self.band("middle"), *self.band("8 in 10 worlds")]
+    def error(self, headline: str) -> float:
+        """The estimated grid error of a headline; nan if none was made."""
+        return float(self.answer.grid_error.get(headline, math.nan))
 
-    def chances(self, name: str, here: float, worlds: Any, w: np.ndarray, error: float = 0.0
-                ) -> list[str]:  # fmt: skip
-        low, middle, high = _quantiles(worlds.values, w)
-        row = [name, percent(here, error), *self.band(percent(middle, error))]
-        return row + self.band(percent_between(low, high, error))
-
-    def spread_of(self, party: str) -> dict[str, float]:
-        answer = self.answer
-        low, middle, high = _quantiles(answer.worth.sel(party=party).values, answer.weight.values)
-        modal = float(answer.worth_modal.sel(party=party))
-        return {"modal": modal, "low": low, "median": middle, "high": high,
-                "error": self.error(f"worth.{party}")}  # fmt: skip
-
-    def scale(self, party: str) -> float:
-        """From a party's own unit to periods of its stakes."""
+    def per_stakes(self, party: str) -> float:
+        """What turns a party's own unit into periods of its stakes; nan without stakes."""
         stakes = self.answer.stakes.get(party, 0.0)
         return 1.0 / stakes if stakes > 0 else math.nan
 
     def places(self, v: Verdict) -> int:
-        scale = self.scale(v.party)
-        return decimals(v.worth.grid_error * scale, v.margin, v.worth.low * scale,
-                        v.worth.high * scale)  # fmt: skip
+        per = self.per_stakes(v.party)
+        ends = (v.worth.low * per, v.worth.high * per)
+        return decimals(v.worth.grid_error * per, v.margin, *ends)
 
-    def doubt(self, v: Verdict) -> str:
-        return f" {UNSURE}" if sign_uncertain(v.worth.median, v.worth.grid_error) else ""
+    def if_many(self, *cells: str) -> tuple[str, ...]:
+        """Cells that only make sense over several worlds."""
+        return cells if self.worlds > 1 else ()
+
+    def chances(self, name: str, here: float, over: ArrayLike, error: float) -> tuple[str, ...]:
+        low, middle, high = band(over, self.answer.weight)
+        spread = (percent(middle, error), percent_between(low, high, error))
+        return (name, percent(here, error), *self.if_many(*spread))
 
 
-# -- words -------------------------------------------------------------------------------------
-
-
-def words_of(name: str) -> str:
+def in_words(name: str) -> str:
     """A name from a scenario as words: `no_rearm.verified` becomes "no rearm, verified"."""
-    return clean(re.sub(r"(?<=\w)\.(?=[A-Za-z])", ", ", name).replace("_", " "), 120)
+    return clean(re.sub(r"(?<=\w)\.(?=[A-Za-z])", ", ", name).replace("_", " "), 200)
 
 
-def _headline(v: Verdict) -> tuple[str, str]:
-    asked, other, style = HEADLINES.get(v.answer, (v.answer.upper(), v.answer, "bold"))
-    return (asked, style) if v.asked else (f"not asked; {other}", style)
+def short_names(labels: dict[str, str]) -> dict[str, str]:
+    """Labels without a bracket at the end, where they still tell the parties apart."""
+    full = {party: clean(label) for party, label in labels.items()}
+    short = {p: re.sub(r"\s*\([^()]*\)$", "", name) or name for p, name in full.items()}
+    return short if len(set(short.values())) == len(short) else full
 
 
-def _condition(v: Verdict) -> str:
-    return words_of(v.condition)
+def _headline(v: Verdict) -> str:
+    asked, other, _ = ANSWERS.get(v.answer, (v.answer.upper(), v.answer, ""))
+    return asked if v.asked else f"not asked; {other}"
 
 
-def _short_names(labels: dict[str, str]) -> dict[str, str]:
-    """Labels without a trailing bracket, where they still tell the parties apart."""
-    short = {p: re.sub(r"\s*\([^()]*\)$", "", name) or name for p, name in labels.items()}
-    clash = len(set(short.values())) < len(short)
-    return labels if clash else short
-
-
-def _plain_letters(words: str) -> str:
-    words = unicodedata.normalize("NFKD", words.translate(ASCII))
-    words = words.replace("±", "+/-")
-    return "".join(c for c in words if not unicodedata.combining(c)).encode(
-        "ascii", "replace").decode()  # fmt: skip
-
-
-def _plain_figure(value: float) -> str:
-    return f"{float(f'{value:.1g}'):g}" if math.isfinite(value) else "unknown"
-
-
-def _quantiles(values: np.ndarray, weights: np.ndarray) -> tuple[float, float, float]:
-    """10, 50 and 90 % of a weighted sample; worlds without a number are left out."""
-    known = np.isfinite(values) & (weights > 0)
-    if not known.any():
-        return math.nan, math.nan, math.nan
-    order = np.argsort(values[known], kind="stable")
-    v, w = values[known][order], weights[known][order]
-    at = (np.cumsum(w) - 0.5 * w) / w.sum()
-    low, middle, high = (float(np.interp(q, at, v)) for q in (0.1, 0.5, 0.9))
-    return low, middle, high
+def _one_digit(value: float) -> str:
+    return f"{float(f'{value:.1g}'):g}"
