@@ -49,7 +49,7 @@ class Method:
     by_interest: bool = False
     rounds: int = 4  # past the horizon: rounds of sweeps, each closed by an exact evaluation
     sweeps: int = 12  # in each round
-    tolerance: float = 1e-8  # of the evaluations, relative
+    tolerance: float = 1e-6  # of the evaluations, relative
 
 
 class Operator(NamedTuple):
@@ -317,10 +317,14 @@ def _stationary(game: Game, method: Method, plans: list[tuple[Stage, ...]], ops:
         w, chosen, _ = sweep(game, method, plans, ops, p, v, rows, keep=keep)
         return w, (accepted, chosen)
 
-    def look(w: Array, world: tuple) -> Array:
+    shape = guess.shape
+    pairs = zip(game.groups, rows, strict=True)
+    played = np.unique(np.concatenate([g.rows[r, 0] for g, r in pairs]))  # regimes in play
+
+    def look(live: Array, world: tuple) -> Array:
         ops, p, (accepted, chosen) = world
-        v, _ = sign(game, p, w, accepted)
-        return sweep(game, method, plans, ops, p, v, rows, chosen)[0]
+        v, _ = sign(game, p, jnp.zeros(shape).at[played].set(live), accepted)
+        return sweep(game, method, plans, ops, p, v, rows, chosen)[0][played]
 
     body = jax.checkpoint(once, prevent_cse=False, static_argnums=1)
 
@@ -332,7 +336,8 @@ def _stationary(game: Game, method: Method, plans: list[tuple[Stage, ...]], ops:
         w, _ = jax.lax.scan(onward, w, None, length=method.sweeps - 1)
         _, policies = body(w, True)
         moved = _share_moved(policies, before)
-        w, count, gap = _evaluate(look, (ops, p, policies), w, method.tolerance)
+        live, count, gap = _evaluate(look, (ops, p, policies), w[played], method.tolerance)
+        w = jnp.zeros(shape).at[played].set(live)
         return w, policies, sweeps + count + method.sweeps, moved, gap
 
     def maybe(state: tuple, k: Array) -> tuple[tuple, None]:

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-DEPTH = 12
+DEPTH = 6
 
 
 class _State(NamedTuple):
