@@ -10,6 +10,9 @@
 
 #include <stdint.h>
 #include <string.h>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 #include "xla/ffi/api/c_api.h"
 
@@ -72,6 +75,31 @@ INLINE double dot(vec a, vec b) {
   return (c[0] + c[1]) + (c[2] + c[3]);
 }
 
+/* What C's vectors lack: one instruction each where there are vectors of eight. */
+#if LANES == 8 && defined(__AVX512F__)
+INLINE lanes clamp(lanes x, lanes top) { /* to 0 .. top, and NaN to 0 */
+  return (lanes)_mm512_min_pd(_mm512_max_pd((__m512d)x, _mm512_setzero_pd()), (__m512d)top);
+}
+INLINE marks larger(marks a, marks b) { return (marks)_mm512_max_epi64((__m512i)a, (__m512i)b); }
+INLINE marks smaller(marks a, marks b) { return (marks)_mm512_min_epi64((__m512i)a, (__m512i)b); }
+INLINE marks entries_at(const int64_t *table, marks index) { /* of a table of eight */
+  return (marks)_mm512_permutexvar_epi64((__m512i)index, _mm512_loadu_si512(table));
+}
+#else
+INLINE lanes clamp(lanes x, lanes top) {
+  const lanes inside = (lanes)((marks)x & (x > 0.0));
+  const marks keep = inside < top;
+  return (lanes)(((marks)inside & keep) | ((marks)top & ~keep));
+}
+INLINE marks larger(marks a, marks b) { return (a & (a > b)) | (b & (a <= b)); }
+INLINE marks smaller(marks a, marks b) { return (a & (a <= b)) | (b & (a > b)); }
+INLINE marks entries_at(const int64_t *table, marks index) {
+  marks out = {0};
+  UNROLL for (int k = 0; k < K; k++) out |= (index == k) & table[k];
+  return out;
+}
+#endif
+
 INLINE void locate(const struct job *j, const lanes point[ROOM], struct cell *cell) {
   /* A double from 2^52 to 2^53 is a whole number, and its low bits are that number: rounding and
    * conversion without instructions that older processors lack. */
@@ -79,10 +107,8 @@ INLINE void locate(const struct job *j, const lanes point[ROOM], struct cell *ce
   lanes base = zero;
   UNROLL for (int k = 0; k < K; k++) {
     const lanes x = point[k], top = zero + (double)(j->levels[k] - 2);
-    /* Written so that NaN falls into cell 0: the result is NaN, the memory stays ours. */
-    lanes inside = (lanes)((marks)x & (x > zero));
-    const marks keep = inside < top;
-    inside = (lanes)(((marks)inside & keep) | ((marks)top & ~keep));
+    /* NaN falls into cell 0: the result is NaN, the memory stays ours. */
+    const lanes inside = clamp(x, top);
     lanes low = (inside + whole) - whole;
     low -= (lanes)((marks)one & (low > inside));
     cell->fraction[k] = x - low;
@@ -101,20 +127,19 @@ INLINE void triangulate(const int slopes, const struct job *j, const struct cell
   UNROLL for (int k = 0; k < K; k++) key[k] = ((marks)(1.0 + cell->fraction[k]) & ~7) | (7 - k);
   UNROLL for (int end = K - 1; end > 0; end--)
     UNROLL for (int i = 0; i < end; i++) {
-      const marks a = key[i], b = key[i + 1], swap = a < b;
-      key[i] = (b & swap) | (a & ~swap);
-      key[i + 1] = (a & swap) | (b & ~swap);
+      const marks a = key[i], b = key[i + 1];
+      key[i] = larger(a, b), key[i + 1] = smaller(a, b);
     }
   UNROLL for (int i = 0; i < K; i++) {
     f[i] = (lanes)(key[i] & ~7) - 1.0;
     s->stock[i] = 7 - (key[i] & 7);
   }
+  int64_t step[8] = {0};
+  UNROLL for (int k = 0; k < K; k++) step[k] = j->step[k];
   s->corner[0] = cell->base;
   s->weight[0] = (lanes){0.0} + 1.0;
   UNROLL for (int i = 0; i < K; i++) {
-    marks step = {0};
-    UNROLL for (int k = 0; k < K; k++) step |= (s->stock[i] == k) & j->step[k];
-    s->corner[i + 1] = s->corner[i] + step;
+    s->corner[i + 1] = s->corner[i] + entries_at(step, s->stock[i]);
     s->weight[i] -= f[i];
     s->weight[i + 1] = f[i];
   }

@@ -12,7 +12,12 @@
  * leaves the cotangent of the interpolated values to kernel.c). Compiled by kernel.py.
  */
 
+/* Vectors wider than the machine's are slow: compilers take them apart badly. */
+#ifdef __AVX512F__
 #define LANES 8
+#else
+#define LANES 4
+#endif
 #include "kernel.h"
 
 #include <stdlib.h>
@@ -107,13 +112,18 @@ INLINE void arrive(const enum scheme scheme, const int payoffs, const struct pla
       value[n] = scheme == MULTILINEAR ? box_value(box, rows + cell->base[n], n)
                                        : simplex_value(slopes, simplex, rows, n);
     }
-    transpose(value), transpose(value + 4);
+    UNROLL for (int n = 0; n < LANES; n += 4) transpose(value + n);
     UNROLL for (int i = 0; i < 4; i++) {
       if (c + i >= j->channels) break;
-      double *half = (double *)(to + c + i);
-      *(vec *)half = value[i], *(vec *)(half + 4) = value[i + 4];
-      if (payoffs)
-        to[c + i] = read(flow + (c + i) * apart, count) + g->discount[c + i] * to[c + i];
+      const double *own = flow + (c + i) * apart;
+      lanes some;
+      if (payoffs && count < LANES) some = read(own, count), own = (const double *)&some;
+      /* Four nodes at a time: what has been written in parts is slow to read as a whole. */
+      UNROLL for (int n = 0; n < LANES; n += 4) {
+        vec x = value[n + i];
+        if (payoffs) x = load(own + n) + g->discount[c + i] * x;
+        *(vec *)((double *)(to + c + i) + n) = x;
+      }
     }
   }
 }
@@ -129,14 +139,18 @@ INLINE void arrive_all(const enum scheme scheme, const int payoffs, const struct
     lanes point[ROOM];
     const int64_t move = b->table * j->moves + a;
     const double *points = j->points + move * j->nodes * j->coordinates + b->first;
+    const double *flow =
+        g->flow + (b->table * j->channels * j->moves + a) * j->nodes + b->first;
     UNROLL for (int k = 0; k < K; k++) point[k] = read(points + j->axis[k], b->count);
+    /* More streams than a processor follows by itself: ask for the next block's part of each. */
+    UNROLL for (int k = 0; k < K; k++) __builtin_prefetch(points + j->axis[k] + LANES);
+    for (int64_t c = 0; c < j->channels; c++)
+      __builtin_prefetch(flow + c * j->moves * j->nodes + LANES);
     locate(j, point, &cell);
     if (scheme == MULTILINEAR)
       enclose(j, &cell, &box);
     else
       triangulate(scheme >= QUADRATIC, j, &cell, &simplex);
-    const double *flow =
-        g->flow + (b->table * j->channels * j->moves + a) * j->nodes + b->first;
     for (int64_t i = 0; i < b->rows; i++) {
       const int64_t values = j->pattern[b->row[i] * j->moves + a];
       arrive(scheme, payoffs, g, &cell, &simplex, &box, j->rows + values * j->grid * j->width, flow,
