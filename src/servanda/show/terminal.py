@@ -387,11 +387,12 @@ class _Page:
 
     def foot(self) -> list[Block]:
         a = self.answer
+        over = "Middle, 8 in 10 (10 to 90 %), mean and shares" if self.worlds > 1 else "Shares"
         lines = [
             "A world is one draw of all uncertain numbers and rival readings: "
-            f"{count(self.worlds, 'world')}, seed {a.seed}. Middle, 8 in 10 (10 to 90 %), mean and "
-            "shares are over worlds. The central case has every number at its likeliest: "
-            "interests, terms, timing, exposure and what matters most are of it alone.",
+            f"{count(self.worlds, 'world')}, seed {a.seed}. {over} are over worlds. The central "
+            "case has every number at its likeliest: interests, terms, timing, exposure and what "
+            "matters most are of it alone.",
             f"One {self.unit} of stakes: the gap between a party's best and worst {self.unit} "
             "without a deal. Units of different parties cannot be compared.",
         ]

@@ -1,0 +1,263 @@
+"""The page a desk officer reads: what stands on it, and what never does."""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from rich.cells import cell_len
+from rich.console import Console
+
+from questions.answers import LABELS, PARTIES, made_up, verdict
+from servanda.questions.assessment import Assessment
+from servanda.questions.spread import Spread
+from servanda.show.figures import band, figure, in_worlds, percent, percent_between
+from servanda.show.terminal import as_text, print_assessment
+
+
+def line_with(text: str, start: str) -> str:
+    return next(line for line in text.splitlines() if line.strip().startswith(start))
+
+
+def flowing(answer: Assessment) -> str:
+    """The page with its lines joined up."""
+    return " ".join(as_text(answer).split())
+
+
+def one_chair(**changes: Any) -> Assessment:
+    worth = changes.pop("worth", Spread(3.0, 3.0, 1.0, 5.0, 0.02))
+    return made_up(chairs=("north",), verdicts=(verdict("north", worth, **changes),))
+
+
+# -- figures -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "said"),
+    [
+        (3.14159, float("nan"), "+3.1"),
+        (3.14159, 0.001, "+3.1"),
+        (3.14159, 0.4, "+3.1"),
+        (3.14159, 0.9, "+3"),
+        (-41.7, 3.0, "−42"),
+        (-41.7, 8.0, "−40"),
+        (0.5, 0.5, "+0.5?"),
+        (-0.02, 0.5, "0?"),
+        (0.0, 0.5, "0"),
+        (0.998, float("nan"), "+1.0"),
+        (12345.0, float("nan"), "+12,000"),
+        (2.5e7, float("nan"), "+2.5e+07"),
+        (-3e-9, float("nan"), "−3e−09"),
+        (float("nan"), 0.1, "unknown"),
+        (float("inf"), 0.1, "unknown"),
+    ],
+)
+def test_a_figure_has_the_digits_its_error_supports(value: float, error: float, said: str) -> None:
+    assert figure(value, error) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "said"),
+    [
+        (0.0, 0.0, "0 %"),
+        (0.001, 0.0, "<1 %"),
+        (0.999, 0.01, ">99 %"),
+        (1.0, 0.0, "100 %"),
+        (0.374, 0.02, "37 %"),
+        (0.374, 0.08, "~35 %"),
+        (0.374, 0.3, "~40 %"),
+        (0.374, float("nan"), "37 %"),
+        (float("nan"), 0.0, "unknown"),
+    ],
+)
+def test_a_probability_is_rounded_as_its_error_asks(value: float, error: float, said: str) -> None:
+    assert percent(value, error) == said
+
+
+def test_a_band_of_probabilities_is_never_quite_none_or_all() -> None:
+    assert percent_between(0.002, 0.4) == "0–40 %"
+    assert percent_between(0.001, 0.004) == "<1 %"
+    assert percent_between(0.996, 1.0) == ">99 %"
+    assert percent_between(0.31, 0.312) == "31 %"
+    assert percent_between(0.31, 0.68, 0.07) == "~30–70 %"
+
+
+@pytest.mark.parametrize(
+    ("share", "worlds", "said"),
+    [
+        (1.0, 64, "in all 64 worlds"),
+        (0.0, 64, "in none of 64 worlds"),
+        (0.78, 64, "in 8 of 10 worlds"),
+        (0.97, 64, "in 19 of 20 worlds or more"),
+        (0.02, 64, "in 1 of 20 worlds or fewer"),
+        (1.0, 1, "in the one world drawn"),
+        (0.0, 1, "not in the one world drawn"),
+    ],
+)
+def test_shares_of_worlds_are_said_in_words(share: float, worlds: int, said: str) -> None:
+    assert in_worlds(share, worlds) == said
+
+
+def test_a_band_leaves_out_worlds_without_a_number() -> None:
+    low, middle, high = band([1.0, np.nan, 1.0, 1.0], [0.1, 0.7, 0.1, 0.1])
+    assert (low, middle, high) == (1.0, 1.0, 1.0)
+    assert np.isnan(band([np.nan], [1.0])).all()
+
+
+# -- the page ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("chairs", [PARTIES, ("south",)])
+def test_no_line_is_wider_than_the_terminal(width: int, chairs: tuple[str, ...]) -> None:
+    text = as_text(made_up(chairs=chairs), width)
+    assert max(cell_len(line) for line in text.splitlines()) <= width
+
+
+def test_a_terminal_without_unicode_gets_plain_letters() -> None:
+    text = as_text(made_up(title="Trêve − 冷戦"), ascii_only=True)
+    assert text.isascii()
+    assert text.startswith("Treve - ??")
+
+
+def test_print_assessment_asks_the_console_what_it_can_show() -> None:
+    raw = io.BytesIO()
+    console = Console(file=io.TextIOWrapper(raw, encoding="ascii", write_through=True), width=80)
+    print_assessment(made_up(), console)
+    assert b"HOW LONG IT HOLDS" in raw.getvalue()
+
+
+def test_sections_come_in_the_order_they_are_read() -> None:
+    text = as_text(made_up())
+    order = ("A border truce", "VERDICTS", "WHY", "WHO SIGNS", "HOW LONG IT HOLDS", "WHO BREAKS IT",
+             "HANDS TIED", "WHAT IT IS WORTH", "BIGGEST INTERESTS", "WHAT EACH TERM ADDS",
+             "WHO GETS WHAT", "WHAT MATTERS MOST", "HOW TO READ THIS")  # fmt: skip
+    places = [text.index(title) for title in order]
+    assert places == sorted(places)
+
+
+def test_markup_and_control_characters_of_a_scenario_do_nothing() -> None:
+    labels = LABELS | {"north": "[red]North[/red] \x1b[31m\u202eevil"}
+    text = as_text(made_up(labels=labels, text="\x07[bold]x[/bold]", exchange="a\x1b[2Jb."))
+    assert "[red]North[/red]" in text
+    assert "[bold]x[/bold]" in text
+    assert not any(c in text for c in "\x1b\x07\u202e")
+
+
+def test_a_single_chair_leads_with_its_answer() -> None:
+    text = as_text(one_chair(answer="do not sign"))
+    assert "VERDICT FROM THE CHAIR OF NORTH\n  DO NOT SIGN\n" in text
+
+
+def test_a_condition_is_part_of_the_answer() -> None:
+    condition = "aims: land_grab: worth signing in 90 % of those worlds, 10 % of the others"
+    answer = one_chair(answer="only if", condition=condition)
+    text = flowing(answer)
+    assert "ONLY IF aims: land grab\n" in as_text(answer)
+    assert "worth signing in 90 % of those worlds" in text
+
+
+def test_a_party_that_is_not_asked_is_not_told_to_sign() -> None:
+    text = as_text(one_chair(asked=False))
+    assert "not asked; would gain" in text
+    assert "\n  SIGN\n" not in text
+
+
+def test_a_margin_within_the_grid_error_says_so() -> None:
+    unsure = one_chair(worth=Spread(0.3, 0.3, -1.0, 1.0, 0.5), margin=0.15)
+    assert "gain or loss is uncertain" in flowing(unsure)
+    assert "gain or loss is uncertain" not in flowing(one_chair())
+
+
+def test_the_mark_of_an_uncertain_sign_is_explained_where_it_is_used() -> None:
+    unsure = made_up(grid_error={"worth.north": 0.02, "worth.south": 2.0})
+    assert "−1?" in line_with(as_text(unsure).split("WHAT IT IS WORTH")[1], "South")
+    assert "? after a figure: sign uncertain" in as_text(unsure)
+    assert "after a figure" not in as_text(made_up())
+
+
+def test_who_signs_against_its_interest_is_said() -> None:
+    answer = made_up()
+    signing = answer.signing_modal.copy(data=[0.9, 0.95])
+    assert "South would rather there were no offer" in as_text(
+        replace(answer, signing_modal=signing)
+    )
+
+
+def test_survival_is_stated_at_the_usual_dates_and_the_end() -> None:
+    text = as_text(made_up()).split("HOW LONG IT HOLDS")[1]
+    assert line_with(text, "After months").split()[2:] == ["4", "8", "16", "40", "48"]
+    assert " ".join(line_with(text, "In force").split()[4:]) == "82 % 67 % 45 % 14 % 9 %"
+
+
+def test_a_deal_that_ends_at_once_is_shown_after_one_period() -> None:
+    modal = made_up().survival_modal
+    text = as_text(made_up(survival_modal=modal.copy(data=np.where(modal.period < 1, 1.0, 0.0))))
+    assert line_with(text, "After months").split()[2] == "1"
+
+
+def test_with_one_world_there_are_no_bands() -> None:
+    text = as_text(made_up(worlds=1))
+    assert "8 in 10 worlds" not in text
+    assert "1 world, seed 3" in flowing(made_up(worlds=1))
+
+
+def test_without_stocks_figures_are_called_exact() -> None:
+    text = as_text(made_up(levels=(), paths=0, grid_error={}, exposure={}))
+    assert "figures are exact" in text
+    assert "broken: against never" not in text
+
+
+def test_without_riders_there_is_no_table_of_terms() -> None:
+    assert "TERM ADDS" not in as_text(made_up(riders=None))
+
+
+def test_a_deal_that_binds_nobody_is_broken_by_nobody() -> None:
+    text = as_text(made_up(breakers=(), shams=(), created=None))
+    assert "binds nobody" in text
+    assert "HANDS TIED" not in text
+
+
+def test_an_obligation_that_is_hardly_ever_broken_takes_no_row() -> None:
+    assert "Hardly ever: South (South pays)." in as_text(made_up())
+
+
+def test_a_deal_that_nobody_signs_says_that_the_rest_assumes_it() -> None:
+    none = xr.zeros_like(made_up().joint)
+    assert "Do not count on a signature" in as_text(made_up(joint=none, joint_modal=0.0))
+
+
+def test_the_alternative_is_named() -> None:
+    assert "No deal: this offer is withdrawn" in as_text(made_up())
+    assert "No deal: long truce is on the table" in as_text(made_up(otherwise="long_truce"))
+
+
+def test_brackets_of_long_names_are_left_out_where_names_stay_apart() -> None:
+    assert "South (with" not in as_text(made_up()).split("WHO SIGNS")[1]
+    labels = {"north": "Side (north)", "south": "Side (south)"}
+    assert "Side (south)" in as_text(made_up(labels=labels)).split("WHO SIGNS")[1]
+
+
+def everything_unknown(answer: Assessment) -> Assessment:
+    changes: dict[str, Any] = {"joint_modal": np.nan, "exposure": dict.fromkeys(PARTIES, np.nan)}
+    for name in ("worth", "worth_modal", "worth_by_interest", "signing", "signing_modal", "joint",
+                 "survival", "survival_modal", "expired", "broken", "flow_difference"):  # fmt: skip
+        changes[name] = xr.full_like(getattr(answer, name), np.nan)
+    nothing = Spread(np.nan, np.nan, np.nan, np.nan, np.nan)
+    changes["verdicts"] = tuple(verdict(p, nothing, share=np.nan) for p in PARTIES)
+    changes["grid_error"] = dict.fromkeys(answer.grid_error, np.nan)
+    return replace(answer, **changes)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [everything_unknown, lambda a: replace(a, stakes=dict.fromkeys(PARTIES, 0.0))],
+    ids=["figures", "stakes"],
+)
+def test_unknown_figures_are_called_unknown(spoil: Callable[[Assessment], Assessment]) -> None:
+    text = as_text(spoil(made_up()))
+    assert "unknown" in text
+    assert "nan" not in text
