@@ -86,7 +86,7 @@ def made_up(
             Breaker("north", "no_raid", "North does not raid", Spread(0.6, 0.6, 0.3, 0.7), 11.3),
             Breaker("south", "pay", "South pays", Spread(0.001, 0.001, 0.0, 0.002), np.nan),
         ),
-        "shams": (Sham("north", 3.2, Spread(-1.1, -1.0, -2.0, 0.1), True, 0.6),),
+        "shams": (Sham("north", 3.2, -1.1, True),),
         "created": Created("north", ("north.raid",), {"south": 2.0}),
         "flow_difference": labelled(flow, period=np.arange(horizon), party=party),
         "front_loading": {"north": 0.3, "south": -0.2},

@@ -137,7 +137,7 @@ def _reasons(party: str, labels: dict[str, str], scenario: Scenario, error: floa
     for s in shams:
         if s.sham:
             out.append(f"{labels[s.party]} signs only because it can break: bound to its word the "
-                       f"deal is worth {figure(s.worth_bound.modal, error)} to it")  # fmt: skip
+                       f"deal is worth {figure(s.worth_bound, error)} to it")  # fmt: skip
     if created is not None and party in created.relief and created.relief[party] > 0:
         who, relief = labels[created.asker], figure(created.relief[party], error)
         out.append(f"if {who} simply stopped the harm it offers to stop, "

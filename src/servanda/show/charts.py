@@ -140,6 +140,7 @@ def worth_by_party(
     *,
     deal: str,
     unit: str = "each party's own units",
+    weight: ArrayLike | None = None,
 ) -> Spec:
     """What a deal is worth to every party against no deal: its spread over worlds, and a dot.
 
@@ -149,11 +150,12 @@ def worth_by_party(
         modal: worth in the modal world, shape [party].
         deal: the deal's name or label, for the title.
         unit: the unit of worth.
+        weight: how much each world counts, shape [world]; all alike by default.
     """
     draws = np.atleast_2d(np.asarray(worlds, dtype=float))
     names, centre = names_of(party), vector(modal)
     rows: list[Spec] = [
-        {"party": name, "modal": number(most)} | quantiles(column)
+        {"party": name, "modal": number(most)} | quantiles(column, weight)
         for name, most, column in zip(names, centre, draws.T, strict=True)
     ]
     x_title = f"Worth against no deal ({clean(unit)})"

@@ -11,6 +11,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from servanda.show.marks import weighted_quantiles
+
 MINUS = "\N{MINUS SIGN}"
 UNKNOWN = "unknown"
 UNSURE = "?"
@@ -127,12 +129,6 @@ def count(number: float, noun: str) -> str:
 
 def band(values: ArrayLike, weights: ArrayLike) -> tuple[float, float, float]:
     """10, 50 and 90 % of a weighted sample, shape [world]; worlds without a number are left out."""
-    v, w = np.asarray(values, dtype=float), np.asarray(weights, dtype=float)
-    known = np.isfinite(v) & (w > 0)
-    if not known.any():
-        return math.nan, math.nan, math.nan
-    order = np.argsort(v[known], kind="stable")
-    v, w = v[known][order], w[known][order]
-    at = (np.cumsum(w) - 0.5 * w) / w.sum()
-    low, middle, high = (float(np.interp(q, at, v)) for q in (0.1, 0.5, 0.9))
+    given = np.asarray(values, dtype=float), np.asarray(weights, dtype=float)
+    low, middle, high = (float(x) for x in weighted_quantiles(*given, (0.1, 0.5, 0.9)))
     return low, middle, high

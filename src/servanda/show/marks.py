@@ -173,14 +173,28 @@ def event_mark(event: tuple[float, str, int], x: Spec, height: float) -> list[Sp
     ]
 
 
-def quantiles(values: np.ndarray) -> Spec:
-    """The 10, 25, 75 and 90 % points of the finite values."""
-    finite = values[np.isfinite(values)]
-    names = ("low", "lower", "upper", "high")
-    if finite.size == 0:
+def quantiles(values: np.ndarray, weight: ArrayLike | None = None) -> Spec:
+    """The 10, 25, 75 and 90 % points of the finite values, shape [world]."""
+    names, points = ("low", "lower", "upper", "high"), (0.1, 0.25, 0.75, 0.9)
+    if not np.isfinite(values).any():
         return dict.fromkeys(names)
-    points = np.quantile(finite, [0.1, 0.25, 0.75, 0.9])
-    return {name: number(point) for name, point in zip(names, points, strict=True)}
+    if weight is None:
+        found = np.quantile(values[np.isfinite(values)], points)
+    else:
+        found = weighted_quantiles(values, np.asarray(weight, dtype=float), points)
+    return {name: number(point) for name, point in zip(names, found, strict=True)}
+
+
+def weighted_quantiles(
+    values: np.ndarray, weights: np.ndarray, points: Sequence[float]
+) -> np.ndarray:
+    """Quantiles of a weighted sample, shape [world]; what has no number is left out."""
+    known = np.isfinite(values) & (weights > 0)
+    if not known.any():
+        return np.full(len(points), np.nan)
+    order = np.argsort(values[known], kind="stable")
+    v, w = values[known][order], weights[known][order]
+    return np.interp(points, (np.cumsum(w) - 0.5 * w) / w.sum(), v)
 
 
 def halves(flow: np.ndarray) -> str:

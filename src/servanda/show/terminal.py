@@ -271,12 +271,9 @@ class _Page:
         rows = []
         for s in self.answer.shams:
             error = self.error(f"worth.{s.party}")
-            places = decimals(error, s.worth, s.worth_bound.modal)
-            free, bound = (figure(x, error, places=places) for x in (s.worth, s.worth_bound.modal))
-            sham = "no"
-            if s.sham or s.share > 1e-9:
-                sham = in_worlds(s.share, self.worlds)
-            rows.append((self.name(s.party), free, bound, sham))
+            places = decimals(error, s.worth, s.worth_bound)
+            free, bound = (figure(x, error, places=places) for x in (s.worth, s.worth_bound))
+            rows.append((self.name(s.party), free, bound, "yes" if s.sham else "no"))
         if not rows:
             return []
         heads = ("worth, central case", "free to break", "hands tied", "signs only to break")

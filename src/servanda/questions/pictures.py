@@ -1,0 +1,117 @@
+"""An assessment as a picture: how long it holds, what it is worth to whom, why, when, and on what.
+
+In: an `Assessment` and which picture. Out: a Vega-Lite specification, saved too if a path is given.
+This is where the answer's arrays meet the charts, which know nothing of answers.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from servanda.errors import QuestionError, unknown
+from servanda.show import charts
+from servanda.show.render import save
+from servanda.show.terminal import in_words, short_names
+
+if TYPE_CHECKING:
+    from servanda.questions.assessment import Assessment
+
+Spec = dict[str, Any]
+
+
+def picture(assessment: Assessment, what: str, path: str | os.PathLike[str] | None = None) -> Spec:
+    """One of the pictures in `PICTURES`; saved as .svg, .png or .json if `path` is given.
+
+    Riders and gradients are drawn from the first chair. Raises QuestionError for an unknown
+    picture, for riders of a deal that changes a single term, and for a path with another ending.
+    """
+    if what not in PICTURES:
+        raise unknown("picture", what, PICTURES)
+    spec = PICTURES[what](assessment)
+    if path is not None:
+        save(spec, path)
+    return spec
+
+
+def _survival(a: Assessment) -> Spec:
+    band = {str(s): a.survival_band().sel(statistic=s).values for s in ("mean", "low", "high")}
+    names = short_names(a.labels)
+    events = [
+        (b.median_period, f"half of the breaches: {names[b.party]} ({in_words(b.label)})")
+        for b in a.breakers
+        if b.probability.modal >= 0.1 and np.isfinite(b.median_period)
+    ]
+    return charts.survival(
+        a.survival.period.values, band["mean"], band["low"], band["high"],
+        deal=in_words(a.deal), unit=a.period_name, modal=a.survival_modal.values, events=events,
+    )  # fmt: skip
+
+
+def _worth(a: Assessment) -> Spec:
+    stakes = np.array([a.stakes[p] or np.nan for p in a.parties])
+    return charts.worth_by_party(
+        _names(a, a.parties), a.worth.values / stakes, a.worth_modal.values / stakes,
+        deal=in_words(a.deal), unit=f"{a.period_name}s of each party's stakes",
+        weight=a.weight.values,
+    )  # fmt: skip
+
+
+def _interests(a: Assessment) -> Spec:
+    """Every interest that changes, the chairs' first."""
+    parts = a.worth_by_interest
+    found = [(*str(n).split(".", 1), float(x))
+             for n, x in zip(parts.interest.values, parts.values, strict=True)]  # fmt: skip
+    order = [*a.chairs, *(p for p in a.parties if p not in a.chairs)]
+    bars = [bar for p in order for bar in found if bar[0] == p]
+    owner, interest, worth = zip(*bars, strict=True) if bars else ((), (), ())
+    return charts.worth_by_interest(
+        _names(a, owner), [in_words(str(n)) for n in interest], np.array(worth, dtype=float),
+        deal=in_words(a.deal),
+    )  # fmt: skip
+
+
+def _flow(a: Assessment) -> Spec:
+    flow = a.flow_difference
+    return charts.flow_over_time(
+        flow.period.values, _names(a, map(str, flow.party.values)), flow.values,
+        deal=in_words(a.deal), unit=a.period_name,
+    )  # fmt: skip
+
+
+def _riders(a: Assessment) -> Spec:
+    r, chair = a.riders, a.chairs[0]
+    if r is None or not r.terms:
+        raise QuestionError("a picture of the riders needs a deal that changes at least two terms")
+    i = r.parties.index(chair)
+    return charts.riders(
+        [in_words(t) for t in r.terms], r.shapley[:, i], r.leave_one_out[:, i],
+        deal=in_words(a.deal), party=_names(a, [chair])[0],
+    )  # fmt: skip
+
+
+def _gradients(a: Assessment) -> Spec:
+    chair = a.chairs[0]
+    mine = [s for s in a.sensitivities if s.party == chair]
+    half = np.array([s.swing / 2 for s in mine])  # to either side of the middle of the range
+    return charts.gradients(
+        [in_words(s.assumption) for s in mine], -half, half,
+        figure=f"the worth of {in_words(a.deal)} to {_names(a, [chair])[0]}",
+    )  # fmt: skip
+
+
+def _names(a: Assessment, parties: Any) -> list[str]:
+    names = short_names(a.labels)
+    return [names[p] for p in parties]
+
+
+PICTURES = {
+    "survival": _survival,
+    "worth": _worth,
+    "interests": _interests,
+    "flow": _flow,
+    "riders": _riders,
+    "gradients": _gradients,
+}

@@ -1,0 +1,64 @@
+"""Every picture of an answer: it draws, names whom it should, and counts worlds by their weight."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from questions.answers import made_up
+from servanda.errors import QuestionError
+from servanda.questions.pictures import PICTURES, picture
+from servanda.show.render import to_svg
+
+
+@pytest.mark.parametrize("what", PICTURES)
+def test_every_picture_draws(what: str) -> None:
+    svg = to_svg(picture(made_up(), what))
+    assert svg.startswith("<svg")
+    assert "short truce" in svg
+
+
+@pytest.mark.parametrize("what", PICTURES)
+def test_one_world_and_one_chair_draw_too(what: str) -> None:
+    assert "<svg" in to_svg(picture(made_up(worlds=1, chairs=("south",)), what))
+
+
+def test_an_answer_saves_its_picture(tmp_path: Path) -> None:
+    target = tmp_path / "holds.json"
+    spec = made_up().plot("survival", target)
+    assert json.loads(target.read_text())["description"] == spec["description"]
+
+
+def test_an_answer_shows_its_survival_in_a_notebook() -> None:
+    assert "<svg" in made_up()._repr_html_()
+
+
+def test_an_unknown_picture_names_the_nearest() -> None:
+    with pytest.raises(QuestionError, match="did you mean 'survival'"):
+        picture(made_up(), "survial")
+
+
+def test_riders_of_a_deal_with_one_term_are_a_mistake_in_words() -> None:
+    with pytest.raises(QuestionError, match="at least two terms"):
+        picture(made_up(riders=None), "riders")
+
+
+def test_the_first_breaches_are_marked_on_the_survival_curve() -> None:
+    words = picture(made_up(), "survival")["description"]
+    assert "North (North does not raid) at 11.3" in words
+    assert "South pays" not in words  # hardly ever broken
+
+
+def test_worth_is_drawn_in_months_of_stakes_and_counts_worlds_by_weight() -> None:
+    answer = made_up()
+    heavy = np.array([1.0, *[0.0] * 7])
+    answer = made_up(weight=answer.weight.copy(data=heavy))
+    row: dict[str, Any] = picture(answer, "worth")["data"]["values"][0]
+    assert row["low"] == row["high"] == pytest.approx(float(answer.worth[0, 0]) / 2)
+
+
+def test_interests_of_the_chair_come_first() -> None:
+    panels = picture(made_up(chairs=("south",)), "interests")["vconcat"]
+    assert panels[0]["title"]["text"].startswith("South")
