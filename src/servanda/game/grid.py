@@ -52,13 +52,13 @@ def make_grid(scenario: Scenario, levels: tuple[int, ...]) -> Grid:
     return Grid(tuple(levels), tuple(s.low for s in stocks), tuple(s.high for s in stocks))
 
 
-DEFAULT_LEVELS = {0: 1, 1: 41, 2: 17, 3: 9, 4: 6}
-"""Levels per stock by the number of stocks; more stocks get 5 each."""
+DEFAULT_LEVELS = {0: 1, 1: 41, 2: 15, 3: 8, 4: 5}
+"""Levels per stock by the number of stocks; more stocks get 4 each."""
 
 
 def default_levels(scenario: Scenario) -> tuple[int, ...]:
     """A first grid: the scenario's own hints, else fewer levels the more stocks there are."""
-    each = DEFAULT_LEVELS.get(len(scenario.stocks), 5)
+    each = DEFAULT_LEVELS.get(len(scenario.stocks), 4)
     return tuple(each if s.levels is None else s.levels for s in scenario.stocks.values())
 
 
@@ -68,7 +68,7 @@ def coarser(levels: tuple[int, ...]) -> tuple[int, ...] | None:
     return None if fewer == levels else fewer
 
 
-FINE_LEVELS = {0: 1, 1: 161, 2: 41, 3: 17, 4: 9}
+FINE_LEVELS = {0: 1, 1: 161, 2: 41, 3: 15, 4: 9}
 """Levels per stock with `--fine`; more stocks get 7 each."""
 
 

@@ -36,9 +36,9 @@ from servanda.scenario.worlds import Worlds, draw, modal
 
 Progress = Callable[[int, int], None]
 
-PATHS = 64
+PATHS = 32
 FINE_PATHS = 1024
-WARM_ROUNDS = 2
+WARM_ROUNDS = 1
 """Rounds past the horizon for a world that starts from the modal world's stationary value."""
 
 
@@ -58,23 +58,26 @@ def assess(scenario: Scenario, deal: str | Proposal, party: str | None = None, *
     if worlds < 1:
         raise QuestionError("at least one world is needed")
     job = _Job.prepare(scenario, proposal, seed, fine, levels)
-    steps = _Steps(progress, worlds + 6)
+    steps = _Steps(progress, worlds + 7)
     pool = ThreadPoolExecutor(2)
     try:
         parts = {
-            "chairs": pool.submit(steps.count, job.by_interest),
-            "coarse": pool.submit(steps.count, job.coarse),
+            "centre": pool.submit(steps.count, job.centre),
             "gradient": pool.submit(steps.count, job.gradients),
+            "interests": pool.submit(steps.count, job.by_interest),
+            "courses": pool.submit(steps.count, job.courses),
+            "coarse": pool.submit(steps.count, job.coarse),
             "riders": pool.submit(steps.count, job.rider_worths),
         }
-        centre = steps.count(job.centre)
+        modal_run = steps.count(lambda: run(job.plain, job.world))
         sample = draw(scenario, worlds, seed)
-        spread_out = job.over_worlds(sample, centre, pool, steps)
+        spread_out = run(job.plain, sample, lambda done, total: steps.add(),
+                         modal_run["terminal"][0], WARM_ROUNDS, pool)  # fmt: skip
         found = {name: part.result() for name, part in parts.items()}
     finally:
         pool.shutdown(cancel_futures=True)
     chairs = tuple(scenario.parties) if party is None else (party,)
-    return job.read(chairs, sample, centre, spread_out, found)
+    return job.read(chairs, sample, modal_run, spread_out, found)
 
 
 class _Steps:
@@ -100,8 +103,9 @@ class _Job:
 
     scenario: Scenario
     proposal: Proposal
-    program: Program  # deal, bound hands, stopped harm; paths that follow the deal
-    bound_parties: tuple[str, ...]  # variant 1.. of the program
+    plain: Program  # the deal and no deal, with paths that follow the deal: run in every world
+    bound: Program  # the same with hands bound and the harm stopped, for the modal world
+    bound_parties: tuple[str, ...]  # variants 1.. of `bound`
     asker: tuple[str, tuple[str, ...]] | None  # the last variant: whose harm is stopped, with what
     world: Worlds
     seed: int
@@ -111,7 +115,8 @@ class _Job:
                 levels: tuple[int, ...] | None) -> _Job:  # fmt: skip
         variants = [Variant(proposal)]
         bound = []
-        duties = _duties(build(scenario, variants))
+        base = build(scenario, variants)
+        duties = _duties(base)
         for party in scenario.parties:
             own = [o for o in duties if o.party == party]
             binds = bind_to_obligations(scenario, own, "in_force")
@@ -129,54 +134,44 @@ class _Job:
         refuse_if_too_large(game, chosen)
         method = Method(make_grid(scenario, chosen))
         world = modal(scenario)
-        follow = (Follow(game.roots[0]["signed"], stay=True, exits=True),)
-        program = Program(game, method, stakes(scenario), tuple(world.names), follow,
-                          FINE_PATHS if fine else PATHS, seed)  # fmt: skip
-        return _Job(scenario, proposal, program, tuple(bound), asker, world, seed)
-
-    @property
-    def base(self) -> Game:
-        return build(self.scenario, [Variant(self.proposal)])
+        paths = FINE_PATHS if fine else PATHS
+        names, spreads = tuple(world.names), stakes(scenario)
+        plain = Program(base, method, spreads, names, (Follow(base.roots[0]["signed"]),), paths, seed)
+        follow = (Follow(game.roots[0]["signed"], exits=True),)
+        hands = Program(game, method, spreads, names, follow, paths, seed)
+        return _Job(scenario, proposal, plain, hands, tuple(bound), asker, world, seed)
 
     # -- the parts, each a program -----------------------------------------------------------
 
     def centre(self) -> dict[str, Any]:
-        """The modal world, on the full program."""
-        return run(self.program, self.world)
-
-    def over_worlds(self, sample: Worlds, centre: dict[str, Any], pool: ThreadPoolExecutor,
-                    steps: _Steps) -> dict[str, Any]:  # fmt: skip
-        """Every drawn world, starting from the modal world's stationary value."""
-        return run(self.program, sample, lambda done, total: steps.add(), centre["terminal"][0],
-                   WARM_ROUNDS, pool)  # fmt: skip
+        """Bound hands, the stopped harm, and what is left to parties when the deal breaks."""
+        return run(self.bound, self.world)
 
     def by_interest(self) -> dict[str, Any]:
-        """The modal world with interests kept apart, and the courses of deal and no deal."""
-        game = self.base
-        root = game.roots[0]
-        method = replace(self.program.method, by_interest=True)
-        apart = run(replace(self.program, game=game, method=method, follow=()), self.world)
+        """Values with interests kept apart."""
+        method = replace(self.plain.method, by_interest=True)
+        return run(replace(self.plain, method=method, follow=()), self.world)
+
+    def courses(self) -> dict[str, Any]:
+        """What happens with the deal, whatever comes after it, and with no deal."""
+        root = self.plain.game.roots[0]
         follow = (Follow(root["signed"], stay=False), Follow(root["no_deal"], stay=False))
-        courses = run(replace(self.program, game=game, follow=follow), self.world)
-        return {"apart": apart, "courses": courses, "root": root}
+        return run(replace(self.plain, follow=follow), self.world)
 
     def coarse(self) -> dict[str, float]:
-        """Headlines on two coarser grids, for the estimate of the grid error."""
-        levels = coarser(self.program.method.grid.levels)
+        """Headlines on a coarser grid, for the estimate of the grid error."""
+        levels = coarser(self.plain.method.grid.levels)
         return {} if levels is None else self._headlines(levels)
 
     def _headlines(self, levels: tuple[int, ...]) -> dict[str, float]:
-        game = self.base
-        method = replace(self.program.method, grid=make_grid(self.scenario, levels))
-        follow = (Follow(game.roots[0]["signed"]),)
-        program = replace(self.program, game=game, method=method, follow=follow)
+        method = replace(self.plain.method, grid=make_grid(self.scenario, levels))
+        program = replace(self.plain, method=method)
         return headlines(program, run(program, self.world))
 
     def gradients(self) -> tuple[tuple[str, ...], np.ndarray]:
         """Derivatives of every party's worth by every assumption, [party, assumption]."""
-        game = self.base
-        root = game.roots[0]
-        program = replace(self.program, game=game, follow=())
+        root = self.plain.game.roots[0]
+        program = replace(self.plain, follow=())
         parties = list(self.scenario.parties)
 
         def worths(out: dict[str, Any]) -> dict[str, Any]:
@@ -191,14 +186,14 @@ class _Job:
         """Leave-one-out and Shapley value of every changed term, if there are at least two."""
         if len(changed_terms(self.scenario, self.proposal)) < 2:
             return None
-        return riders(self.scenario, self.proposal, self.program.method, self.program.stakes,
+        return riders(self.scenario, self.proposal, self.plain.method, self.plain.stakes,
                       self.world, self.seed)  # fmt: skip
 
     # -- reading the results ------------------------------------------------------------------
 
     def read(self, chairs: tuple[str, ...], sample: Worlds, centre: dict[str, Any],
              out: dict[str, Any], found: dict[str, Any]) -> Assessment:  # fmt: skip
-        game, scenario = self.program.game, self.scenario
+        game, scenario = self.plain.game, self.scenario
         parties = tuple(scenario.parties)
         w = np.asarray(sample.weight)
         worth, worth0 = self._worth(out), self._worth(centre)[0]
@@ -207,13 +202,13 @@ class _Job:
         course, course0 = course_of(out, 0), course_of(centre, 0)
         error = self._grid_error(centre, found["coarse"])
         duties = _duties(game)
-        s = dict(zip(parties, self.program.stakes, strict=True))
-        shams = self._shams(worth, worth0, out, centre, w)
+        s = dict(zip(parties, self.plain.stakes, strict=True))
+        shams = self._shams(worth0, found["centre"])
         breakers = self._breakers(course, course0, duties, w)
-        created = self._created(centre)
+        created = self._created(found["centre"])
         sensitivities = self._sensitivities(found["gradient"], sample)
-        interests, flow = self._interests(found["chairs"]), self._flow(found["chairs"])
-        exposure = self._exposure(centre, course0, parties)
+        interests, flow = self._interests(found["interests"]), self._flow(found["courses"])
+        exposure = self._exposure(found["centre"], parties)
         regime = np.asarray(course.regime)
         period = np.arange(regime.shape[1])
         world = np.arange(len(w))
@@ -261,32 +256,30 @@ class _Job:
             weight=xr.DataArray(w, dims=("world",), coords={"world": world}), stakes=s,
             grid_error=error, notes=(*grid_notes, *self._notes(centre, out)),
             otherwise=self.proposal.otherwise or "never", hash=scenario.hash, seed=self.seed,
-            levels=self.program.method.grid.levels,
-            paths=self.program.paths if game.stocks else 0, solves=self._budget(len(w), found),
+            levels=self.plain.method.grid.levels,
+            paths=self.plain.paths if game.stocks else 0, solves=self._budget(len(w), found),
         )  # fmt: skip
 
-    def _worth(self, out: dict[str, Any], variant: int = 0) -> np.ndarray:
-        """[world, party] value of the variant in force minus value of no deal (hands free)."""
-        roots, n = self.program.game.roots, len(self.scenario.parties)
+    def _worth(self, out: dict[str, Any]) -> np.ndarray:
+        """[world, party] value of the deal in force minus value of no deal."""
+        root, n = self.plain.game.roots[0], len(self.scenario.parties)
         value = out["value"][:, :, :n]
-        gain: np.ndarray = value[:, roots[variant]["signed"]] - value[:, roots[0]["no_deal"]]
+        gain: np.ndarray = value[:, root["signed"]] - value[:, root["no_deal"]]
         return gain
 
-    def _shams(self, worth: np.ndarray, worth0: np.ndarray, out: dict[str, Any],
-               centre: dict[str, Any], w: np.ndarray) -> tuple[Sham, ...]:  # fmt: skip
+    def _shams(self, worth0: np.ndarray, out: dict[str, Any]) -> tuple[Sham, ...]:
+        """Worth to each obliged party with its own hands bound, against no deal with them free."""
+        roots, value = self.bound.game.roots, out["value"][0]
         found = []
         for k, party in enumerate(self.bound_parties):
             i = list(self.scenario.parties).index(party)
-            bound, bound0 = self._worth(out, k + 1)[:, i], self._worth(centre, k + 1)[0, i]
-            found.append(Sham(
-                party, float(worth0[i]), spread(bound0, bound, w),
-                bool(bound0 < 0 < worth0[i]), share((bound < 0) & (worth[:, i] > 0), w),
-            ))  # fmt: skip
+            bound = float(value[roots[k + 1]["signed"], i] - value[roots[0]["no_deal"], i])
+            found.append(Sham(party, float(worth0[i]), bound, bound < 0 < float(worth0[i])))
         return tuple(found)
 
     def _breakers(self, course: Course, course0: Course, duties: list[Obligation],
                   w: np.ndarray) -> tuple[Breaker, ...]:  # fmt: skip
-        names = list(self.program.game.scenario.obligations)
+        names = list(self.plain.game.scenario.obligations)
         found = []
         for o in duties:
             k = names.index(o.name)
@@ -302,24 +295,24 @@ class _Job:
     def _created(self, centre: dict[str, Any]) -> Created | None:
         if self.asker is None:
             return None
-        roots, parties = self.program.game.roots, list(self.scenario.parties)
+        roots, parties = self.bound.game.roots, list(self.scenario.parties)
         value = centre["value"][0]
         relief = value[roots[-1]["no_deal"]] - value[roots[0]["no_deal"]]
         others = {p: float(relief[i]) for i, p in enumerate(parties) if p != self.asker[0]}
         return Created(self.asker[0], self.asker[1], others)
 
-    def _exposure(self, centre: dict[str, Any], course: Course, parties: tuple[str, ...]
-                  ) -> dict[str, float]:  # fmt: skip
+    def _exposure(self, out: dict[str, Any], parties: tuple[str, ...]) -> dict[str, float]:
         """Value from the start given that the deal is broken within the horizon, minus no deal."""
+        course = course_of(out, 0)
         gone = float(np.asarray(course.broken)[0, -1].sum())
-        if gone < 1e-6 or not self.program.game.stocks:
+        if gone < 1e-6 or not self.plain.game.stocks:
             return {}
-        no_deal = centre["value"][0, self.program.game.roots[0]["no_deal"]]
+        no_deal = out["value"][0, self.bound.game.roots[0]["no_deal"]]
         after = np.asarray(course.after_break)[0] / gone
         return {p: float(after[i] - no_deal[i]) for i, p in enumerate(parties)}
 
     def _interests(self, part: dict[str, Any]) -> xr.DataArray:
-        value, root = part["apart"]["value"][0], part["root"]
+        value, root = part["value"][0], self.plain.game.roots[0]
         n = len(self.scenario.parties)
         gain = (value[root["signed"]] - value[root["no_deal"]])[n:]
         flows = self.scenario.interests.items()
@@ -327,7 +320,7 @@ class _Job:
         return xr.DataArray(gain, dims=("interest",), coords={"interest": names})
 
     def _flow(self, part: dict[str, Any]) -> xr.DataArray:
-        deal, none = course_of(part["courses"], 0), course_of(part["courses"], 1)
+        deal, none = course_of(part, 0), course_of(part, 1)
         n = len(self.scenario.parties)
         gain = (np.asarray(deal.flow) - np.asarray(none.flow))[0, :, :n]
         return xr.DataArray(gain, dims=("period", "party"),
@@ -354,7 +347,7 @@ class _Job:
         """The change of every headline from a grid with one level less per stock."""
         if not coarse:
             return {}
-        here = headlines(self.program, centre)
+        here = headlines(self.plain, centre)
         return {name: abs(here[name] - coarse[name]) for name in here}
 
     def _grid_notes(self, error: dict[str, float], worth: np.ndarray, survival: np.ndarray,
@@ -391,10 +384,10 @@ class _Job:
         return notes
 
     def _budget(self, count: int, found: dict[str, Any]) -> str:
-        extra = 3 if found["riders"] is None else 4
+        more = 6 if found["riders"] is None else 7
         return (
-            f"1 solve in each of {count} worlds ({len(self.program.game.variants)} variants at "
-            f"once), 1 + {extra} at the modal world"
+            f"1 solve in each of {count} worlds; {more} at the modal world (one of them a gradient, "
+            f"one on a coarser grid)"
         )
 
 

@@ -40,9 +40,8 @@ class Sham:
 
     party: str
     worth: float
-    worth_bound: Spread
-    sham: bool  # bound < 0 < free at the modal world
-    share: float  # weight of the worlds in which that is so
+    worth_bound: float
+    sham: bool  # bound < 0 < free
 
 
 @dataclass(frozen=True)
