@@ -60,11 +60,12 @@ def _worth(a: Assessment) -> Spec:
 
 
 def _interests(a: Assessment) -> Spec:
-    """Every interest that changes, the chairs' first."""
+    """Every interest that changes, the chairs' first, the largest first."""
     parts = a.worth_by_interest
     found = [(*str(n).split(".", 1), float(x))
              for n, x in zip(parts.interest.values, parts.values, strict=True)]  # fmt: skip
     order = [*a.chairs, *(p for p in a.parties if p not in a.chairs)]
+    found = sorted((bar for bar in found if bar[2] != 0), key=lambda bar: -abs(bar[2]))
     bars = [bar for p in order for bar in found if bar[0] == p]
     owner, interest, worth = zip(*bars, strict=True) if bars else ((), (), ())
     return charts.worth_by_interest(

@@ -64,7 +64,7 @@ def survival(
         high: upper edge of the band, shape [period].
         deal: the deal's name or label, for the title.
         unit: the name of one period.
-        modal: the probability in the modal world, shape [period].
+        modal: the probability in the central (modal) case, shape [period].
         events: (period, label) of moments to mark: an expiry, a first breach.
         middle_name: what `middle` is, for the legend.
         band_name: what the band is, for the legend.
@@ -96,7 +96,7 @@ def survival(
         "scale": {"domain": [0, 1], "range": [height, headroom]},
         "axis": {"format": ".0%", "tickCount": 5, "titleY": headroom + 125},
     }
-    band, line, dashes = clean(band_name), clean(middle_name), "modal world (dashed)"
+    band, line, dashes = clean(band_name), clean(middle_name), "central case (dashed)"
     kinds = {band: PALE_BLUE, line: BLUE} | ({dashes: INK} if has_modal else {})
     wide: Spec = {"type": "rule", "strokeWidth": 8} if single else {"type": "area"}
     firm: Spec = {"type": "line", "strokeWidth": 2.5}
@@ -147,7 +147,7 @@ def worth_by_party(
     Args:
         party: names, shape [party].
         worlds: worth in every world, shape [world, party].
-        modal: worth in the modal world, shape [party].
+        modal: worth in the central (modal) case, shape [party].
         deal: the deal's name or label, for the title.
         unit: the unit of worth.
         weight: how much each world counts, shape [world]; all alike by default.
@@ -162,13 +162,15 @@ def worth_by_party(
     y = rows_of("party", names)
     title = f"Who gains and who loses by {clean(deal)}"
     words = f"Dot and whisker chart. {title}. " + " ".join(
-        f"{row['party']}: {say(row['modal'])} in the modal world, "
+        f"{row['party']}: {say(row['modal'])} in the central case, "
         f"10 to 90 % of worlds {say(row['low'])} to {say(row['high'])}."
         for row in rows
     )
     whisker = {"x2": {"field": "high"}, "x": worth_axis("low", x_title)}
     box = {"x2": {"field": "upper"}, "x": worth_axis("lower", x_title)}
-    return frame(title, "Dot: modal world. Thin line: 10 to 90 % of worlds; thick: half", words) | {
+    return frame(
+        title, "Dot: central case. Thin line: 10 to 90 % of worlds; thick: half", words
+    ) | {
         "width": WIDTH,
         "height": {"step": 38},
         "data": {"values": rows},

@@ -42,7 +42,7 @@ def figure(value: float, error: float = math.nan, *, places: int | None = None) 
     places = decimals(error, value) if places is None else places
     unsure = sign_uncertain(value, error)
     if unsure and abs(value) >= error / 10:
-        places = max(places, -math.floor(math.log10(abs(value))))
+        places = max(places, -math.floor(math.log10(float(f"{abs(value):.1g}"))))
     rounded = round(value, places)
     mark = UNSURE if unsure else ""
     if rounded == 0:

@@ -293,7 +293,7 @@ class _Page:
                 self.name(party), figure(modal, error, places=places),
                 *self.if_many(figure(middle, error, places=places),
                               between(low, high, places=places)),
-                figure((middle if self.worlds > 1 else modal) * per, places=in_stakes),
+                figure(middle * per, error * per, places=in_stakes),
             ))  # fmt: skip
         heads = ("", "central", *self.if_many("middle", "8 in 10 worlds"), self.stakes_unit)
         remark = f"against no deal, in {OWN_UNITS}"
