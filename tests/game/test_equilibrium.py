@@ -65,10 +65,19 @@ def test_two_alike_do_not_leave_symmetry_at_the_fork():
         assert strategies[0][:, 0] == pytest.approx([0.5, 0.5], abs=1e-9)
 
 
+@pytest.mark.parametrize("sharpness", [1e2, 1e4, 1e12])
+def test_sharp_choosers_still_mix_where_the_other_must_be_kept_indifferent(sharpness):
+    # hawk and dove: (stay, stay) = -1, (stay, quit) = 3, quit = 0; quit with probability 1/4
+    hawk = np.array([[-1.0, 3.0], [0.0, 0.0]])
+    strategies, failed = solve(sharpness * np.stack([hawk, hawk.T])[..., None])
+    assert failed == 0
+    assert strategies[0][1, 0] == pytest.approx(0.25, abs=0.5 / sharpness + 1e-9)
+
+
 def test_a_closed_choice_is_never_taken_and_changes_nothing_for_the_others():
     rng = np.random.default_rng(3)
-    u = rng.uniform(-4, 4, (2, 3, 2, 50))
-    closed = jnp.broadcast_to(jnp.array([False, True, True])[:, None], (3, 50))
+    u = rng.uniform(-4, 4, (2, 3, 2, 1000))
+    closed = jnp.broadcast_to(jnp.array([False, True, True])[:, None], (3, 1000))
     masked, failed = solve(u, [closed, None])
     smaller, _ = solve(u[:, 1:])
     assert failed == 0

@@ -22,6 +22,7 @@ from peers.tree import Infoset, Tree, stakes_of
 from servanda.game.backward import Backward, Method, backward, sign
 from servanda.game.batch import stakes
 from servanda.game.build import Game, build
+from servanda.game.equilibrium import logit_equilibrium
 from servanda.game.grid import make_grid
 from servanda.game.regimes import Variant
 from servanda.game.tables import parameters
@@ -163,3 +164,18 @@ def test_every_information_set_is_played_as_gambit_plays_it(name):
     sets, worst = compare(shape, seed=sum(map(ord, name)), count=2)
     assert sets >= 2
     assert worst < TOLERANCE
+
+
+@pytest.mark.parametrize(("choices", "sharpness"), [((3, 3), 10.0), ((2, 2, 2), 8.0)])
+def test_random_tables_are_followed_to_the_same_branch(choices, sharpness):
+    # a long step near a fork lands on another branch: among hundreds of games some have one
+    rng = np.random.default_rng(11)
+    payoffs = sharpness * rng.uniform(-1, 1, (len(choices), *choices, 200))
+    strategies, failed = jax.jit(logit_equilibrium)(jnp.asarray(payoffs), [None] * len(choices))
+    assert int(failed) == 0
+    for k in range(payoffs.shape[-1]):
+        game = gambit.StrategicGame.from_arrays(*payoffs[..., k])
+        profile = gambit.qre.logit_solve_lambda(game, 1.0)[0].profile
+        for player, ours in zip(game.players, strategies, strict=True):
+            theirs = [p for _, p in profile[player]]
+            assert np.asarray(ours[:, k]) == pytest.approx(theirs, abs=TOLERANCE)

@@ -17,6 +17,8 @@ from jaxtyping import Array, Bool, Float, Int
 MAX_STEPS = 1000
 TOLERANCE = 1e-11
 NEWTON_STEPS = 4
+SURPRISE = 0.01  # largest error of a predicted choice probability in one step
+FORK = 1e-3  # step below which a change of sign is a crossing of branches, not a jump
 
 
 def logit_equilibrium(
@@ -37,7 +39,7 @@ def logit_equilibrium(
 
     # one Newton step with a frozen Jacobian: y is a root, so only its derivative is added
     jacobian = jax.lax.stop_gradient(_jacobian(residual, y))
-    step = _solve(jacobian, y - _advantages(_strategies(y, allowed, sizes), payoffs, sizes))
+    step, _ = _solve(jacobian, y - _advantages(_strategies(y, allowed, sizes), payoffs, sizes))
     return _strategies(y - step, allowed, sizes), jnp.sum(~converged)
 
 
@@ -81,10 +83,15 @@ def _jacobian(f: Callable[[Array], Array], z: Float[Array, "n game"]) -> Float[A
     return jnp.swapaxes(jax.vmap(column)(jnp.eye(z.shape[0])), 0, 1)
 
 
-def _solve(matrix: Float[Array, "n n game"], rhs: Float[Array, "n game"]) -> Float[Array, "n game"]:
-    """Gauss-Jordan elimination with partial pivoting, all games at once along the last axis."""
+def _solve(matrix: Float[Array, "n n game"], rhs: Float[Array, "n game"]
+           ) -> tuple[Float[Array, "n game"], Float[Array, " game"]]:  # fmt: skip
+    """Solutions and signs of determinants, all games at once along the last axis.
+
+    Gauss-Jordan elimination with partial pivoting.
+    """
     n = matrix.shape[0]
     work = jnp.concatenate([matrix, rhs[:, None]], axis=1)
+    sign = jnp.ones(matrix.shape[-1])
     for k in range(n):
         pivot = k + jnp.argmax(jnp.abs(work[k:, k]), axis=0)
         rows = jnp.arange(n)[:, None]
@@ -95,26 +102,35 @@ def _solve(matrix: Float[Array, "n n game"], rhs: Float[Array, "n game"]) -> Flo
         line = work[k] / safe
         work = work - work[:, k][:, None] * line[None]
         work = work.at[k].set(line)
-    return work[:, n]
+        sign = sign * jnp.where(pivot == k, 1.0, -1.0) * jnp.where(head < 0, -1.0, 1.0)
+    return work[:, n], sign
 
 
 class _Branch(NamedTuple):
-    """The continuation's state for every game: where it is before t = 1, and perhaps beyond."""
+    """The continuation's state for every game: where it is before λ = end, and perhaps beyond."""
 
-    z: Array  # [unknowns + 1, game], the last is the homotopy parameter t
+    z: Array  # [unknowns + 1, game], the last is the precision λ
     tangent: Array
+    side: Array  # sign of the determinant, the same all along a branch that nothing crosses
     step: Array
-    beyond: Array  # a point of the branch past t = 1, if `landing`
-    landing: Array  # the branch has passed t = 1 between z and beyond
+    beyond: Array  # a point of the branch past the end, if `landing`
+    landing: Array  # the branch has passed the end between z and beyond
     done: Array
     tries: Array
 
 
 def _continue(payoffs: Array, allowed: Sequence[Array | None], sizes: tuple[int, ...]
               ) -> tuple[Array, Array]:  # fmt: skip
-    """Follow y = t U(p(y)) from t = 0 to where the branch first reaches t = 1."""
+    """Follow y = λ U(p(y)) from λ = 0 to where the branch first reaches the whole payoffs.
+
+    U is scaled to a range of 1, so that arclength is measured alike in y and in λ.
+    """
     n = sum(sizes) - len(sizes)
     games = payoffs.shape[-1]
+    axes = tuple(range(1, payoffs.ndim - 1))
+    end = jnp.max(jnp.max(payoffs, axis=axes) - jnp.min(payoffs, axis=axes), axis=0)
+    end = jnp.where(end > 0, end, 1.0)
+    payoffs = payoffs / end
     last = jnp.zeros((n + 1, games)).at[n].set(1.0)
 
     def residual(z: Array) -> Array:
@@ -123,42 +139,50 @@ def _continue(payoffs: Array, allowed: Sequence[Array | None], sizes: tuple[int,
     def bordered(z: Array, row: Array) -> Array:
         return jnp.concatenate([_jacobian(residual, z), row[None]])
 
-    def direction(z: Array, tangent: Array) -> Array:
-        v = _solve(bordered(z, tangent), last)
-        return v / jnp.linalg.norm(v, axis=0)
+    def direction(z: Array, tangent: Array) -> tuple[Array, Array]:
+        """The branch's direction at a point of it, on the side of `tangent`, and the sign of the determinant."""
+        v, side = _solve(bordered(z, tangent), last)
+        return v / jnp.linalg.norm(v, axis=0), side
 
     def correct(start: Array, row: Array) -> tuple[Array, Array]:
         """Newton's method from a point, in the plane through it to which `row` is normal."""
 
         def newton(_: Array, z: Array) -> Array:
             r = jnp.concatenate([residual(z), jnp.sum(row * (z - start), 0)[None]])
-            return z - _solve(bordered(z, row), r)
+            return z - _solve(bordered(z, row), r)[0]
 
         z = jax.lax.fori_loop(0, NEWTON_STEPS, newton, start)
-        size = jnp.max(jnp.abs(residual(z)), axis=0) / (1.0 + jnp.max(jnp.abs(z[:n]), axis=0))
-        return z, size
+        size = 1.0 + jnp.max(jnp.abs(z[:n]), axis=0)
+        rounding = 1e-14 * jnp.abs(z[n])  # payoffs nearly equal, times a large λ
+        return z, jnp.max(jnp.abs(residual(z)), axis=0) < TOLERANCE * size + rounding
+
+    def surprise(start: Array, z: Array) -> Array:
+        """The largest change of a choice probability by the correction."""
+        before, after = (_strategies(x[:n], allowed, sizes) for x in (start, z))
+        return jnp.max(jnp.abs(jnp.concatenate(before) - jnp.concatenate(after)), axis=0)
 
     def body(b: _Branch) -> _Branch:
-        # aim a little past t = 1 rather than far: the crossing is then between z and beyond
-        aim = 1.0 + 0.1 * (1.0 - b.z[n])
+        # aim a little past the end rather than far: the crossing is then between z and beyond
+        aim = end + 0.1 * (end - b.z[n])
         rise = b.step * b.tangent[n]
         share = jnp.where(b.z[n] + rise > aim, (aim - b.z[n]) / jnp.where(rise > 0, rise, 1.0), 1.0)
         ahead = b.z + share * b.step * b.tangent
-        between = b.z + (1.0 - b.z[n]) / (b.beyond[n] - b.z[n]) * (b.beyond - b.z)
-        start = jnp.where(b.landing, between.at[n].set(1.0), ahead)
-        z, size = correct(start, jnp.where(b.landing, last, b.tangent))
-        moved = jnp.linalg.norm(z - start, axis=0)
-        ok = (size < TOLERANCE) & (moved < 0.3 * share * b.step + 1e-9)
-        ok = ok & jnp.all(jnp.isfinite(z), 0) & ~b.done
-        past = ok & ~b.landing & (z[n] >= 1.0)
+        between = b.z + (end - b.z[n]) / (b.beyond[n] - b.z[n]) * (b.beyond - b.z)
+        start = jnp.where(b.landing, between.at[n].set(end), ahead)
+        z, ok = correct(start, jnp.where(b.landing, last, b.tangent))
+        # short steps in bends: a long one may land on another branch
+        ok = ok & (surprise(start, z) < SURPRISE) & jnp.all(jnp.isfinite(z), 0) & ~b.done
+        fresh, side = direction(jnp.where(ok, z, b.z), b.tangent)
+        # along one branch the sign never changes but where another crosses it
+        ok = ok & ((side == b.side) | (b.step < FORK))
+        past = ok & ~b.landing & (z[n] >= end)
         forward = ok & ~past
-        fresh = direction(jnp.where(forward, z, b.z), b.tangent)
-        fresh = jnp.where(jnp.sum(fresh * b.tangent, 0) < 0, -fresh, fresh)
         shorter = ~ok & ~b.done
         longer = forward & ~b.landing
         return _Branch(
             z=jnp.where(forward, z, b.z),
             tangent=jnp.where(forward, fresh, b.tangent),
+            side=jnp.where(forward, side, b.side),
             step=b.step * jnp.where(longer, 1.6, jnp.where(shorter, 0.5, 1.0)),
             beyond=jnp.where(past, z, b.beyond),
             landing=past,
@@ -170,9 +194,10 @@ def _continue(payoffs: Array, allowed: Sequence[Array | None], sizes: tuple[int,
         return jnp.any(~b.done & (b.step > 1e-12)) & (b.tries < MAX_STEPS)
 
     z = jnp.zeros((n + 1, games))
-    tangent = direction(z, last)
-    tangent = jnp.where(tangent[n] < 0, -tangent, tangent)
+    tangent, side = direction(z, last)
     no = jnp.zeros(games, bool)
-    start = _Branch(z, tangent, jnp.full(games, 0.2), z + 2.0 * last, no, no, jnp.zeros((), int))
-    end = jax.lax.while_loop(go_on, body, start)
-    return end.z[:n], end.done
+    step = jnp.minimum(0.2, end)
+    beyond = z + 2 * end * last
+    start = _Branch(z, tangent, side, step, beyond, no, no, jnp.zeros((), int))
+    found = jax.lax.while_loop(go_on, body, start)
+    return found.z[:n], found.done
