@@ -4,6 +4,7 @@ groups go in, and whole solves; both ways must give the same values, policies an
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -18,7 +19,9 @@ runtime.configure()
 from servanda.game import kernel  # noqa: E402
 from servanda.game.choice import Stage, joint_probability, play  # noqa: E402
 from servanda.game.interpolate import SCHEMES, Scheme, interpolate_reference  # noqa: E402
+from servanda.game.solve import prepare  # noqa: E402
 from servanda.game.sweep import collapse  # noqa: E402
+from servanda.scenario.load import load  # noqa: E402
 
 
 class Problem(NamedTuple):
@@ -140,15 +143,14 @@ def test_kernel_and_reference_agree_with_their_gradients(
 
 
 @pytest.mark.parametrize("sharpness", [0.0, 1e-3, 40.0, 1e12])
-def test_choices_are_as_sharp_as_asked(
-    sharpness: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_choices_are_as_sharp_as_asked(sharpness: float, monkeypatch: pytest.MonkeyPatch) -> None:
     levels = (3, 4)
     need_kernel(levels, monkeypatch)
     plan = plan_of((2, 3), (0, 1))
     x = problem(levels, 3, 6, nodes=37)._replace(precision=jnp.full(3, sharpness))
     for fast, slow in zip(
-        by_kernel(x, plan, levels, "simplex", False), by_reference(x, plan, levels, "simplex", False)
+        by_kernel(x, plan, levels, "simplex", False),
+        by_reference(x, plan, levels, "simplex", False),
     ):
         np.testing.assert_allclose(fast, slow, rtol=1e-12, atol=1e-12)
 
@@ -163,3 +165,55 @@ def test_a_value_that_is_no_number_is_not_hidden(monkeypatch: pytest.MonkeyPatch
     expected, _ = by_reference(x, plan, levels, "simplex", False)
     np.testing.assert_array_equal(np.isnan(out), np.isnan(expected))
     assert np.isnan(out[1, :, 5]).all()
+
+
+ARMS = """
+title: two neighbours and a river
+horizon: 6
+parties:
+  north: {patience: 0.9, acuity: 6}
+  south: {patience: [0.8, 0.85, 0.9], acuity: 9}
+assumptions:
+  growth: [0.1, 0.2, 0.3]
+stocks:
+  arms: {start: 0.3, next: arms + growth * north.arm - 0.05}
+  water: {start: 0.6, next: water + 0.1 - 0.25 * south.divert}
+moves:
+  north: [rest, arm]
+  south: [share, divert, {protest: {when: dam > 0}}]
+interests:
+  north: {river: water - south.divert, cost: -0.2 * north.arm - 0.1 * south.protest}
+  south: {river: south.divert + 0.5 * (1 - water), fear: -arms}
+terms:
+  dam: {levels: {none: 0, high: 1}}
+obligations:
+  share: {party: south, never: [south.divert], verified: [0.5, 0.7, 0.9]}
+  rest: {party: north, never: [north.arm], verified: 0.8}
+proposals:
+  treaty: {text: share the river, proposer: north, signatories: [north, south], terms: {dam: high}}
+"""
+
+
+def solved(kernel_is: str, scheme: Scheme, monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+    """Values of one world, and their derivatives by the assumptions."""
+    monkeypatch.setenv("SERVANDA_KERNEL", kernel_is)
+    program, worlds = prepare(load(ARMS), "treaty", None, (), (5, 4), scheme, False)
+    # derivatives amplify what the stationary value's iterations leave over
+    program = replace(program, method=replace(program.method, tolerance=1e-13))
+
+    def figure(theta: jax.Array) -> tuple[jax.Array, jax.Array]:
+        value = program.world(theta, jnp.zeros((0, 4, 0)))["value"]
+        return value.sum(), value
+
+    slope, value = jax.jit(jax.grad(figure, has_aux=True))(jnp.asarray(worlds.values[0]))
+    return [np.asarray(value), np.asarray(slope)]
+
+
+@pytest.mark.parametrize("scheme", ["simplex", pytest.param("limited", marks=pytest.mark.slow)])
+def test_a_whole_game_is_worth_the_same_both_ways(
+    scheme: Scheme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need_kernel((5, 4), monkeypatch)
+    for fast, slow in zip(solved("on", scheme, monkeypatch), solved("off", scheme, monkeypatch)):
+        assert np.abs(slow).max() > 0.01
+        np.testing.assert_allclose(fast, slow, rtol=1e-10, atol=1e-10)
