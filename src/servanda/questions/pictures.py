@@ -62,15 +62,13 @@ def _worth(a: Assessment) -> Spec:
 def _interests(a: Assessment) -> Spec:
     """Every interest that changes, the chairs' first, the largest first."""
     parts = a.worth_by_interest
-    found = [(*str(n).split(".", 1), float(x))
-             for n, x in zip(parts.interest.values, parts.values, strict=True)]  # fmt: skip
+    names = [str(n).split(".", 1) for n in parts.interest.values]
     order = [*a.chairs, *(p for p in a.parties if p not in a.chairs)]
-    found = sorted((bar for bar in found if bar[2] != 0), key=lambda bar: -abs(bar[2]))
-    bars = [bar for p in order for bar in found if bar[0] == p]
-    owner, interest, worth = zip(*bars, strict=True) if bars else ((), (), ())
+    bars = [k for k in np.argsort(-np.abs(parts.values), kind="stable") if parts.values[k] != 0]
+    bars.sort(key=lambda k: order.index(names[k][0]))
     return charts.worth_by_interest(
-        _names(a, owner), [in_words(str(n)) for n in interest], np.array(worth, dtype=float),
-        deal=in_words(a.deal),
+        _names(a, [names[k][0] for k in bars]), [in_words(names[k][1]) for k in bars],
+        parts.values[bars], deal=in_words(a.deal),
     )  # fmt: skip
 
 
