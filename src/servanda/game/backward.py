@@ -14,6 +14,7 @@ implicitly.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -125,8 +126,19 @@ def mixed(game: Game, group: Group, v: Array, notice: Array, rows: Array) -> Arr
     return sum(terms, jnp.zeros(()))
 
 
-def expected(game: Game, group: Group, method: Method, v: Array, notice: Array, rows: Array, at: Array,
-             points: Array, table: Array, draw: Array, branch: Array | None) -> Array:  # fmt: skip
+def expected(
+    game: Game,
+    group: Group,
+    method: Method,
+    v: Array,
+    notice: Array,
+    rows: Array,
+    at: Array,
+    points: Array,
+    table: Array,
+    draw: Array,
+    branch: Array | None,
+) -> Array:
     """E[V(next)] over events, phases and shocks: [r, channel, a, point].
 
     `v` is [regime, phase, g, channel]; `notice` as in `Operator`; `rows` are the live rows of the
@@ -148,9 +160,17 @@ def expected(game: Game, group: Group, method: Method, v: Array, notice: Array, 
     return sum(out[1:], out[0])
 
 
-def sweep(game: Game, method: Method, plans: list[tuple[Stage, ...]], ops: list[Operator],
-          p: Parameters, v: Array, live: list[Array], given: list[Array] | None = None,
-          keep: bool = True) -> tuple[Array, list[Array | None], Array]:  # fmt: skip
+def sweep(
+    game: Game,
+    method: Method,
+    plans: list[tuple[Stage, ...]],
+    ops: list[Operator],
+    p: Parameters,
+    v: Array,
+    live: Sequence[Array | np.ndarray],
+    given: list[Array] | None = None,
+    keep: bool = True,
+) -> tuple[Array, list[Array | None], Array]:
     """One period back: V of the next period to W of this one, for the live rows of every group.
 
     Returns W, every group's probabilities of joint moves [row, a, g], and the number of brackets
@@ -162,12 +182,22 @@ def sweep(game: Game, method: Method, plans: list[tuple[Stage, ...]], ops: list[
     chosen = []
     failures = jnp.zeros((), int)
     for k, group in enumerate(game.groups):
-        rows = live[k]
+        rows = jnp.asarray(live[k])
         r = rows.shape[0]
         fast = usable(group, plans[k], ops[k].tables, method.grid.levels)
         step = _compiled if fast else _traced
-        out, joint, failed = step(game, group, method, plans[k], ops[k], p, v, rows,
-                                  None if given is None else given[k], keep)  # fmt: skip
+        out, joint, failed = step(
+            game,
+            group,
+            method,
+            plans[k],
+            ops[k],
+            p,
+            v,
+            rows,
+            None if given is None else given[k],
+            keep,
+        )
         chosen.append(joint)
         failures = failures + failed
         z = jnp.asarray(group.rows[:, 0] * phases + group.rows[:, 1])[rows]
@@ -178,32 +208,61 @@ def sweep(game: Game, method: Method, plans: list[tuple[Stage, ...]], ops: list[
     return w.reshape(v.shape), chosen, failures
 
 
-def _compiled(game: Game, group: Group, method: Method, plan: tuple[Stage, ...], op: Operator,
-              p: Parameters, v: Array, rows: Array, given: Array | None, keep: bool
-              ) -> tuple[Array, Array | None, Array]:  # fmt: skip
+def _compiled(
+    game: Game,
+    group: Group,
+    method: Method,
+    plan: tuple[Stage, ...],
+    op: Operator,
+    p: Parameters,
+    v: Array,
+    rows: Array,
+    given: Array | None,
+    keep: bool,
+) -> tuple[Array, Array | None, Array]:
     """One group's part of a sweep by the kernel: values [r, channel, g], policy, failures."""
     discount = p.patience[channel_party(game, method.by_interest)]
     values = mixed(game, group, v, op.notice, rows)
     at = jnp.arange(rows.shape[0])[:, None]
     pattern = at * values.shape[1] + jnp.asarray(group.pattern)[rows]
     out, joint = collapse(
-        values.reshape(-1, *values.shape[3:]), op.points, jnp.asarray(group.setting)[rows], pattern,
-        op.tables.flow, discount, plan, p.precision, method.grid.levels, method.scheme, given, keep,
-    )  # fmt: skip
+        values.reshape(-1, *values.shape[3:]),
+        op.points,
+        jnp.asarray(group.setting)[rows],
+        pattern,
+        op.tables.flow,
+        discount,
+        plan,
+        p.precision,
+        method.grid.levels,
+        method.scheme,
+        given,
+        keep,
+    )
     return out, joint, jnp.zeros((), int)
 
 
-def _traced(game: Game, group: Group, method: Method, plan: tuple[Stage, ...], op: Operator,
-            p: Parameters, v: Array, rows: Array, given: Array | None, keep: bool
-            ) -> tuple[Array, Array | None, Array]:  # fmt: skip
+def _traced(
+    game: Game,
+    group: Group,
+    method: Method,
+    plan: tuple[Stage, ...],
+    op: Operator,
+    p: Parameters,
+    v: Array,
+    rows: Array,
+    given: Array | None,
+    keep: bool,
+) -> tuple[Array, Array | None, Array]:
     """The same step by step in JAX: any stages, masks, shocks and phases."""
     discount = p.patience[channel_party(game, method.by_interest)][:, None, None]
     setting = jnp.asarray(group.setting)[rows]
     at = jnp.arange(rows.shape[0], dtype=jnp.int32)
     branch = None if op.tables.branch is None else op.tables.branch[setting]
     points = jnp.swapaxes(op.points, 2, 3)
-    ahead = expected(game, group, method, v, op.notice, rows, at, points, setting, op.tables.draw,
-                     branch)  # fmt: skip
+    ahead = expected(
+        game, group, method, v, op.notice, rows, at, points, setting, op.tables.draw, branch
+    )
     q = op.tables.flow[setting] + discount * ahead
     if given is not None:
         return jnp.sum(given[:, None] * q, axis=2), given, jnp.zeros((), int)
@@ -217,8 +276,9 @@ Acceptance = list[list[Array]]
 """For every signing stage, the probability that each signatory accepts when its turn comes."""
 
 
-def sign(game: Game, p: Parameters, w: Array, given: Acceptance | None = None
-         ) -> tuple[Array, Acceptance]:  # fmt: skip
+def sign(
+    game: Game, p: Parameters, w: Array, given: Acceptance | None = None
+) -> tuple[Array, Acceptance]:
     """Add the signing stages to values W [regime, phase, ..., channel]; V and the acceptances.
 
     Given acceptances are used as they are.
@@ -250,9 +310,15 @@ def value_shape(game: Game, method: Method) -> tuple[int, int, int, int]:
     return game.regimes, game.phases, method.grid.size, channels
 
 
-def backward(game: Game, method: Method, p: Parameters, keep: bool = True,
-             policies: bool = False, guess: Array | None = None,
-             rounds: Array | int | None = None) -> Backward:  # fmt: skip
+def backward(
+    game: Game,
+    method: Method,
+    p: Parameters,
+    keep: bool = True,
+    policies: bool = False,
+    guess: Array | None = None,
+    rounds: Array | int | None = None,
+) -> Backward:
     """Solve one world; traced by JAX.
 
     `keep` returns every period's values, else only the first. `guess` is a stationary value to
@@ -302,8 +368,15 @@ def _distinct(rows: np.ndarray) -> np.ndarray:
 # -- past the horizon ---------------------------------------------------------------------------
 
 
-def _stationary(game: Game, method: Method, plans: list[tuple[Stage, ...]], ops: list[Operator],
-                p: Parameters, guess: Array, rounds: Array) -> tuple[Array, Tail]:  # fmt: skip
+def _stationary(
+    game: Game,
+    method: Method,
+    plans: list[tuple[Stage, ...]],
+    ops: list[Operator],
+    p: Parameters,
+    guess: Array,
+    rounds: Array,
+) -> tuple[Array, Tail]:
     """The value of the game whose calendar stands still, as the limit of finite horizons.
 
     Rounds of a fixed number of sweeps, each round closed by the exact value of the policies it has
@@ -357,19 +430,25 @@ def _share_moved(now: Any, before: Any) -> Array:
     return moved / max(1, sum(x.size for x, _ in pairs))
 
 
+Look = Callable[[Array, tuple], Array]
+"""One period back under given policies: values of the regimes in play, and the world."""
+
+
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _evaluate(look, world: tuple, guess: Array, tolerance: float):  # type: ignore[no-untyped-def]
+def _evaluate(
+    look: Look, world: tuple, guess: Array, tolerance: float
+) -> tuple[Array, Array, Array]:
     """The value of given policies: w = look(w, world), linear in w."""
     end = fixed_point(lambda w: look(w, world), guess, tolerance, EVALUATION_LIMIT)
-    return end.x, end.count, end.gap
+    return end.x, end.iterations, end.gap
 
 
-def _evaluate_forward(look, world, guess, tolerance):  # type: ignore[no-untyped-def]
+def _evaluate_forward(look: Look, world: tuple, guess: Array, tolerance: float) -> tuple[Any, Any]:
     w, count, gap = _evaluate(look, world, guess, tolerance)
     return (w, count, gap), (w, world, tolerance)
 
 
-def _evaluate_back(look, saved, cotangent):  # type: ignore[no-untyped-def]
+def _evaluate_back(look: Look, saved: Any, cotangent: Any) -> tuple[Any, Array, Array]:
     w, world, tolerance = saved
     g = cotangent[0]
     _, back = jax.vjp(look, w, world)

@@ -21,15 +21,16 @@ from jaxtyping import Array, Float
 from servanda.game.backward import Method, backward, sign, value_shape
 from servanda.game.build import Game, build
 from servanda.game.distribution import exact_course
+from servanda.game.grid import make_grid
 from servanda.game.paths import Course, simulate_paths, value_at_start
 from servanda.game.regimes import Variant
 from servanda.game.tables import Parameters, evaluate_group, grid_views, parameters
-from servanda.game.grid import make_grid
 from servanda.scenario.model import Scenario
 from servanda.scenario.worlds import Worlds, modal
 
 Progress = Callable[[int, int], None]
 """Called with (worlds done, worlds in all) from time to time."""
+
 
 @dataclass(frozen=True)
 class Follow:
@@ -59,8 +60,9 @@ class Program:
         order = rng.permuted(np.broadcast_to(np.arange(self.paths), shape), axis=-1)
         return (order + rng.random(shape)) / self.paths
 
-    def world(self, theta: Array, uniforms: Array, guess: Array | None = None,
-              rounds: Array | None = None) -> dict[str, Any]:  # fmt: skip
+    def world(
+        self, theta: Array, uniforms: Array, guess: Array | None = None, rounds: Array | None = None
+    ) -> dict[str, Any]:
         """Everything wanted of one world; traced by JAX. See `backward` for `guess`, `rounds`."""
         game, method = self.game, self.method
         p = parameters(game, theta, self.names, jnp.asarray(self.stakes))
@@ -78,8 +80,9 @@ class Program:
         }
         for k, f in enumerate(self.follow):
             if game.stocks:
-                course = simulate_paths(game, method, p, solved.values, f.regime, uniforms,
-                                        f.stay, f.exits)  # fmt: skip
+                course = simulate_paths(
+                    game, method, p, solved.values, f.regime, uniforms, f.stay, f.exits
+                )
             else:
                 course = exact_course(game, method, p, solved.values, f.regime, f.stay)
             out[f"course{k}"] = course
@@ -109,9 +112,14 @@ def compiled(program: Program) -> Any:
     return _COMPILED[key][1]
 
 
-def run(program: Program, worlds: Worlds, progress: Progress | None = None,
-        guess: Any = None, rounds: int | None = None, pool: Executor | None = None,
-        ) -> dict[str, Any]:  # fmt: skip
+def run(
+    program: Program,
+    worlds: Worlds,
+    progress: Progress | None = None,
+    guess: Any = None,
+    rounds: int | None = None,
+    pool: Executor | None = None,
+) -> dict[str, Any]:
     """Run a program in every world; arrays come back with a leading world axis.
 
     `guess` is the "terminal" of a nearby world (what its run returned). Worlds are spread over the
@@ -161,8 +169,9 @@ def stakes(scenario: Scenario) -> tuple[float, ...]:
     low = np.full(len(game.parties), np.inf)
     high = -low
     for group in game.groups:
-        tables = evaluate_group(game, group, grid_views(group), p, jnp.asarray(grid.points()),
-                                jnp.zeros(()), False)  # fmt: skip
+        tables = evaluate_group(
+            game, group, grid_views(group), p, jnp.asarray(grid.points()), jnp.zeros(()), False
+        )
         feasible = np.ones(tables.flow.shape[:1] + tables.flow.shape[2:], bool)
         for opened in tables.open.values():
             feasible &= np.asarray(opened)

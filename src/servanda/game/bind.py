@@ -13,8 +13,13 @@ from servanda.scenario.model import Obligation, Scenario
 REGIMES = ("any", "unsigned", "in_force", "broken", "expired")
 
 
-def bind(scenario: Scenario, party: str, decision: str | None = None,
-         options: tuple[str, ...] | list[str] = (), regime: str = "any") -> Bind:  # fmt: skip
+def bind(
+    scenario: Scenario,
+    party: str,
+    decision: str | None = None,
+    options: tuple[str, ...] | list[str] = (),
+    regime: str = "any",
+) -> Bind:
     """Leave a party only `options` of a decision while the regime is `regime`.
 
     `decision` is the name after the party ("support"), or None for a party's only decision. Raises
@@ -39,8 +44,9 @@ def bind(scenario: Scenario, party: str, decision: str | None = None,
     return Bind(party, key, tuple(options), regime)
 
 
-def bind_to_obligations(scenario: Scenario, obligations: list[Obligation], regime: str
-                        ) -> tuple[Bind, ...]:  # fmt: skip
+def bind_to_obligations(
+    scenario: Scenario, obligations: list[Obligation], regime: str
+) -> tuple[Bind, ...]:
     """Take from the parties every option with which they could break the given obligations."""
     closed: dict[int, set[int]] = {}
     for o in obligations:

@@ -185,11 +185,14 @@ def build(scenario: Scenario, variants: list[Variant] | tuple[Variant, ...]) -> 
     alike = _alike(graph, outcomes, names, {s.regime for s in signings})
     by_period = [sorted({int(alike[n]) for n in now}) for now in by_period]
     groups = _groups(graph, phase_values, outcomes, by_period, names)
-    return Game(scenario, tuple(variants), graph, groups, signings, tuple(roots), alike,
-                phase_values)  # fmt: skip
+    return Game(
+        scenario, tuple(variants), graph, groups, signings, tuple(roots), alike, phase_values
+    )
 
 
-def _alike(graph: Graph, outcomes: _Outcomes, names: frozenset[str], asking: set[int]) -> np.ndarray:
+def _alike(
+    graph: Graph, outcomes: _Outcomes, names: frozenset[str], asking: set[int]
+) -> np.ndarray:
     """[regime] a representative: regimes that never change and that no formula can tell apart."""
     out = np.arange(len(graph.regimes))
     first: dict[tuple, int] = {}
@@ -222,7 +225,7 @@ def _view(graph: Graph, outcomes: _Outcomes, regime: Regime, names: frozenset[st
 class _Outcomes:
     """What the events of a period lead to, for every regime met."""
 
-    def __init__(self, graph: Graph):
+    def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.obligations = list(graph.scenario.obligations)
 
@@ -261,9 +264,10 @@ class _Outcomes:
         p = regime.proposal
         out = []
         for o in self.graph.active(regime):
-            if o.kind == "must" and o.by is not None and p is not None:
-                if not regime.done[p.obligations.index(o.name)] and regime.age <= o.by:
-                    out.append(o.name)
+            if o.kind != "must" or o.by is None or p is None:
+                continue
+            if not regime.done[p.obligations.index(o.name)] and regime.age <= o.by:
+                out.append(o.name)
         return out
 
     def successors(self, regime: Regime) -> list[Regime]:
@@ -279,8 +283,9 @@ class _Outcomes:
         ]
 
 
-def _reach(graph: Graph, outcomes: _Outcomes, roots: list[int]
-           ) -> tuple[tuple[Signing, ...], list[list[int]]]:  # fmt: skip
+def _reach(
+    graph: Graph, outcomes: _Outcomes, roots: list[int]
+) -> tuple[tuple[Signing, ...], list[list[int]]]:
     """Signing stages, and the regimes that can be in play in each period (last: ever after)."""
     parties = list(graph.scenario.parties)
     signings: dict[int, Signing] = {}
@@ -330,8 +335,13 @@ def _reach(graph: Graph, outcomes: _Outcomes, roots: list[int]
 # -- positions and joint moves ------------------------------------------------------------------
 
 
-def _groups(graph: Graph, phase_values: tuple[tuple[int, ...], ...], outcomes: _Outcomes,
-            by_period: list[list[int]], names: frozenset[str]) -> tuple[Group, ...]:  # fmt: skip
+def _groups(
+    graph: Graph,
+    phase_values: tuple[tuple[int, ...], ...],
+    outcomes: _Outcomes,
+    by_period: list[list[int]],
+    names: frozenset[str],
+) -> tuple[Group, ...]:
     """Positions grouped by their live options, with all index arrays."""
     found: dict[tuple, list[tuple[int, int, np.ndarray]]] = {}
     needed = sorted(set(itertools.chain.from_iterable(by_period)))
@@ -345,8 +355,9 @@ def _groups(graph: Graph, phase_values: tuple[tuple[int, ...], ...], outcomes: _
     )
 
 
-def _live_options(graph: Graph, regime: Regime, phases: tuple[int, ...]
-                  ) -> tuple[tuple[tuple[int, ...], ...], np.ndarray]:  # fmt: skip
+def _live_options(
+    graph: Graph, regime: Regime, phases: tuple[int, ...]
+) -> tuple[tuple[tuple[int, ...], ...], np.ndarray]:
     """The options of every decision that can be open here, and the static masks among them."""
     scenario = graph.scenario
     env = static_environment(graph, regime, phases)
@@ -392,9 +403,15 @@ def _is_dynamic(d: Decision, env: dict[str, float]) -> bool:
     return any(f is not None and not f.names <= env.keys() for f in (d.when, *d.option_when))
 
 
-def _group(graph: Graph, live: tuple[tuple[int, ...], ...], members: list,
-           phase_values: tuple[tuple[int, ...], ...], outcomes: _Outcomes,
-           by_period: list[list[int]], names: frozenset[str]) -> Group:  # fmt: skip
+def _group(
+    graph: Graph,
+    live: tuple[tuple[int, ...], ...],
+    members: list,
+    phase_values: tuple[tuple[int, ...], ...],
+    outcomes: _Outcomes,
+    by_period: list[list[int]],
+    names: frozenset[str],
+) -> Group:
     scenario = graph.scenario
     count = math.prod(len(o) for o in live)
     if count > MAX_JOINT_MOVES:
@@ -433,8 +450,9 @@ def _group(graph: Graph, live: tuple[tuple[int, ...], ...], members: list,
             done = frozenset(x for x, b in zip(pending, bits, strict=True) if b)
             last = graph.index[graph.after(regime, None, done)]
             successor[j] = last
-            for k in np.flatnonzero(watched):
-                successor[j, k] = graph.index[graph.after(regime, obligations[k], done)]
+            for at in np.flatnonzero(watched):
+                after = graph.after(regime, obligations[at], done)
+                successor[j, at] = graph.index[after]
         breached_rows.append(flags)
         successor_rows.append(successor)
         watched_rows.append(watched)
@@ -458,7 +476,9 @@ def _group(graph: Graph, live: tuple[tuple[int, ...], ...], members: list,
 
 def _pad(arrays: list[np.ndarray], width: int) -> np.ndarray:
     """Stack arrays of different first length, repeating the last entry (never read)."""
-    return np.stack([np.concatenate([a, np.repeat(a[-1:], width - len(a), axis=0)]) for a in arrays])
+    return np.stack(
+        [np.concatenate([a, np.repeat(a[-1:], width - len(a), axis=0)]) for a in arrays]
+    )
 
 
 def _live_rows(rows: np.ndarray, by_period: list[list[int]]) -> np.ndarray:
@@ -471,8 +491,13 @@ def _live_rows(rows: np.ndarray, by_period: list[list[int]]) -> np.ndarray:
     )
 
 
-def _settings(graph: Graph, rows: np.ndarray, phase_values: tuple[tuple[int, ...], ...],
-              outcomes: _Outcomes, names: frozenset[str]) -> tuple[Settings, np.ndarray]:  # fmt: skip
+def _settings(
+    graph: Graph,
+    rows: np.ndarray,
+    phase_values: tuple[tuple[int, ...], ...],
+    outcomes: _Outcomes,
+    names: frozenset[str],
+) -> tuple[Settings, np.ndarray]:
     """Merge rows that formulas cannot tell apart."""
     scenario = graph.scenario
     branches = [_phase_branches(scenario, p) for p in phase_values]
@@ -487,7 +512,9 @@ def _settings(graph: Graph, rows: np.ndarray, phase_values: tuple[tuple[int, ...
         key = (int(s), *_view(graph, outcomes, regime, names))
         if key not in keys:
             keys[key] = len(parts)
-            parts.append((levels, tuple(values.values()), phase_values[s], active, due, branches[s]))
+            parts.append(
+                (levels, tuple(values.values()), phase_values[s], active, due, branches[s])
+            )
         index[r] = keys[key]
     width = max(len(p[5]) for p in parts)
     next_phases = np.zeros((len(parts), width, len(scenario.phases)), np.int32)
@@ -519,7 +546,9 @@ def _phase_branches(scenario: Scenario, values: tuple[int, ...]) -> list[tuple[i
     return list(itertools.product(*choices))
 
 
-def _next_phase_numbers(settings: Settings, phase_values: tuple[tuple[int, ...], ...]) -> np.ndarray:
+def _next_phase_numbers(
+    settings: Settings, phase_values: tuple[tuple[int, ...], ...]
+) -> np.ndarray:
     number = {p: k for k, p in enumerate(phase_values)}
     return np.array(
         [[number[tuple(int(x) for x in b)] for b in row] for row in settings.next_phases], np.int32

@@ -56,8 +56,12 @@ def stages(game: Game, group: Group) -> tuple[Stage, ...]:
     return tuple(found)
 
 
-def masks(group: Group, stage: Stage, allowed: Array, opened: dict[int, Array],
-          ) -> list[Array | None]:  # fmt: skip
+def masks(
+    group: Group,
+    stage: Stage,
+    allowed: Array,
+    opened: dict[int, Array],
+) -> list[Array | None]:
     """Which options of each of a stage's decisions can be taken; None where all always can.
 
     `allowed` is [..., decision, option, point or 1]; `opened[d]` is [..., a, point]. The result is
@@ -93,9 +97,14 @@ Policy = list[Float[Array, "..."]]
 """For every stage the probability of its joint choice, [..., before, stage size, point]."""
 
 
-def play(q: Float[Array, "... channel a point"], group: Group, plan: Sequence[Stage],
-         precision: Float[Array, " party"], allowed: Array, opened: dict[int, Array],
-         ) -> tuple[Array, Policy, Array]:  # fmt: skip
+def play(
+    q: Float[Array, "... channel a point"],
+    group: Group,
+    plan: Sequence[Stage],
+    precision: Float[Array, " party"],
+    allowed: Array,
+    opened: dict[int, Array],
+) -> tuple[Array, Policy, Array]:
     """Collapse the stages of one period.
 
     Returns the values before the moves [..., channel, point], the policy, and the number of
@@ -177,8 +186,9 @@ def _alone(q: Array, stage: Stage, precision: Array, ok: list[Array | None]) -> 
     return jax.nn.softmax(x, axis=-2)
 
 
-def _together(q: Array, stage: Stage, precision: Array, ok: list[Array | None]
-              ) -> tuple[Array, Array]:  # fmt: skip
+def _together(
+    q: Array, stage: Stage, precision: Array, ok: list[Array | None]
+) -> tuple[Array, Array]:
     """A bracket: the principal branch of the logit equilibrium of its one-shot game."""
     players = stage.players
     order = [k for i in players for k, party in enumerate(stage.parties) if party == i]
@@ -214,8 +224,9 @@ def _together(q: Array, stage: Stage, precision: Array, ok: list[Array | None]
     return jnp.moveaxis(joint, 0, -2), failed
 
 
-def _player_mask(stage: Stage, ok: list[Array | None], player: int, batch: tuple[int, ...],
-                 count: int) -> Array | None:  # fmt: skip
+def _player_mask(
+    stage: Stage, ok: list[Array | None], player: int, batch: tuple[int, ...], count: int
+) -> Array | None:
     """The mask of one player's joint choices in a bracket, [choice, batch]."""
     own = [k for k, party in enumerate(stage.parties) if party == player]
     if all(ok[k] is None for k in own):

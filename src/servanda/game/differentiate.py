@@ -18,8 +18,8 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float
 
-from servanda.game.batch import Follow, Program
 from servanda.game.backward import DEFAULT_SCHEME
+from servanda.game.batch import Follow, Program
 from servanda.game.interpolate import Scheme
 from servanda.game.paths import KINDS
 from servanda.game.solve import prepare
@@ -61,15 +61,15 @@ def gradient(program: Program, figures: Figures, worlds: Worlds, batches: int = 
 
     @jax.jit
     def everywhere(thetas: Array, uniforms: Array) -> tuple[Array, Array]:
-        return jax.lax.map(
-            lambda theta: jax.lax.map(lambda u: one(theta, u), uniforms), thetas
-        )
+        return jax.lax.map(lambda theta: jax.lax.map(lambda u: one(theta, u), uniforms), thetas)
 
     value, rows = jax.device_get(everywhere(jnp.asarray(worlds.values), uniforms))
     error = np.zeros(rows[:, 0].shape)
     if batches > 1:
         error = rows.std(axis=1, ddof=1) / np.sqrt(batches)
-    return Gradient(tuple(labels), tuple(program.names), value.mean(axis=1), rows.mean(axis=1), error)
+    return Gradient(
+        tuple(labels), tuple(program.names), value.mean(axis=1), rows.mean(axis=1), error
+    )
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,18 @@ class Derivatives:
         return self.gradient.to_dataframe(name="derivative")
 
 
-def differentiate(scenario: Scenario, proposal: str | Proposal, *, worlds: Worlds | None = None,
-                  dates: tuple[int, ...] = (), paths: int = 64, batches: int = 8, seed: int = 0,
-                  levels: tuple[int, ...] | None = None, scheme: Scheme = DEFAULT_SCHEME
-                  ) -> Derivatives:  # fmt: skip
+def differentiate(
+    scenario: Scenario,
+    proposal: str | Proposal,
+    *,
+    worlds: Worlds | None = None,
+    dates: tuple[int, ...] = (),
+    paths: int = 64,
+    batches: int = 8,
+    seed: int = 0,
+    levels: tuple[int, ...] | None = None,
+    scheme: Scheme = DEFAULT_SCHEME,
+) -> Derivatives:
     """Derivatives of worth to every party, joint signing and survival at `dates`.
 
     Survival is read off paths and comes with a standard error; worth and signing are exact. Levels
@@ -126,13 +134,18 @@ def differentiate(scenario: Scenario, proposal: str | Proposal, *, worlds: World
         xr.DataArray(g.value, dims=dims[:2], coords={"figure": list(g.figures)}),
         xr.DataArray(g.gradient, dims=dims, coords=coords),
         xr.DataArray(g.error, dims=dims, coords=coords),
-        xr.DataArray(by_weight, dims=("figure", "hypothesis"),
-                     coords={"figure": list(g.figures), "hypothesis": names}),
+        xr.DataArray(
+            by_weight,
+            dims=("figure", "hypothesis"),
+            coords={"figure": list(g.figures), "hypothesis": names},
+        ),
         worlds,
-    )  # fmt: skip
+    )
 
 
-def _by_weight(scenario: Scenario, worlds: Worlds, value: np.ndarray) -> tuple[np.ndarray, list[str]]:
+def _by_weight(
+    scenario: Scenario, worlds: Worlds, value: np.ndarray
+) -> tuple[np.ndarray, list[str]]:
     """d(mean over worlds)/d(weight) for every hypothesis, with the weights renormalised."""
     given = {
         group: jnp.array([h.weight for h in members.values()])

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from servanda.game.backward import Method, channel_party, sign
 from servanda.game.build import Game
 from servanda.game.paths import (
     KINDS,
@@ -24,12 +25,12 @@ from servanda.game.paths import (
     breakers,
     regime_kinds,
 )
-from servanda.game.backward import Method, channel_party, sign
 from servanda.game.tables import Parameters
 
 
-def exact_course(game: Game, method: Method, p: Parameters, values: Array, start: int,
-                 stay: bool = True) -> Course:  # fmt: skip
+def exact_course(
+    game: Game, method: Method, p: Parameters, values: Array, start: int, stay: bool = True
+) -> Course:
     """The course from a regime in the starting phases; see `Course`. Needs a game without stocks.
 
     With `stay`, a deal that has ended does not come back: who left is counted and play stops.
@@ -60,8 +61,9 @@ def exact_course(game: Game, method: Method, p: Parameters, values: Array, start
             here = before[stage.regime]
             chain = jnp.ones(game.phases)
             for no, q in zip(stage.no, accept, strict=True):
-                moved = moved.at[no].add(here * chain * (1.0 - q))
-                chain = chain * q
+                yes = q[:, 0]  # without stocks there is one grid point
+                moved = moved.at[no].add(here * chain * (1.0 - yes))
+                chain = chain * yes
             moved = moved.at[stage.yes].add(here * chain)
         return moved.reshape(n)
 
@@ -81,8 +83,19 @@ def exact_course(game: Game, method: Method, p: Parameters, values: Array, start
         moves = jnp.zeros((len(decisions), width))
         for k, group in enumerate(game.groups):
             row = table[k][regimes, phases]
-            z = _at(game, group, method, p, v, live[k], jnp.maximum(row, 0),
-                    regimes, jnp.zeros((0, n)), t, False)  # fmt: skip
+            z = _at(
+                game,
+                group,
+                method,
+                p,
+                v,
+                live[k],
+                jnp.maximum(row, 0),
+                regimes,
+                jnp.zeros((0, n)),
+                t,
+                False,
+            )
             own = jnp.where(row >= 0, moving, 0.0)
             flow = flow + jnp.einsum("can,an,n->c", z.flow, z.probability, own) / total
             joint = own * z.probability[None] * z.event  # [event, a, n]
@@ -99,11 +112,19 @@ def exact_course(game: Game, method: Method, p: Parameters, values: Array, start
 
     mass = jnp.zeros(n).at[start * game.phases + _first_phase(game)].set(1.0)
     horizon = game.scenario.horizon
-    items = (values[:-1], values[1:], jnp.arange(horizon) * 1.0,
-             [jnp.asarray(_sorted_rows(g.live[:horizon])) for g in game.groups])  # fmt: skip
+    items = (
+        values[:-1],
+        values[1:],
+        jnp.arange(horizon) * 1.0,
+        [jnp.asarray(_sorted_rows(g.live[:horizon])) for g in game.groups],
+    )
     mass, (regime, broken, flow, moves) = jax.lax.scan(period, mass, items)
     regime_end, broken_end = tally(signing(mass, values[-1]))
     return Course(
-        jnp.concatenate([regime, regime_end[None]]), jnp.concatenate([broken, broken_end[None]]),
-        flow, jnp.zeros((horizon + 1, 0)), moves, jnp.zeros(len(owner)),
-    )  # fmt: skip
+        jnp.concatenate([regime, regime_end[None]]),
+        jnp.concatenate([broken, broken_end[None]]),
+        flow,
+        jnp.zeros((horizon + 1, 0)),
+        moves,
+        jnp.zeros(len(owner)),
+    )

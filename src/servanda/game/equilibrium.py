@@ -83,8 +83,9 @@ def _jacobian(f: Callable[[Array], Array], z: Float[Array, "n game"]) -> Float[A
     return jnp.swapaxes(jax.vmap(column)(jnp.eye(z.shape[0])), 0, 1)
 
 
-def _solve(matrix: Float[Array, "n n game"], rhs: Float[Array, "n game"]
-           ) -> tuple[Float[Array, "n game"], Float[Array, " game"]]:  # fmt: skip
+def _solve(
+    matrix: Float[Array, "n n game"], rhs: Float[Array, "n game"]
+) -> tuple[Float[Array, "n game"], Float[Array, " game"]]:
     """Solutions and signs of determinants, all games at once along the last axis.
 
     Gauss-Jordan elimination with partial pivoting.
@@ -119,8 +120,9 @@ class _Branch(NamedTuple):
     tries: Array
 
 
-def _continue(payoffs: Array, allowed: Sequence[Array | None], sizes: tuple[int, ...]
-              ) -> tuple[Array, Array]:  # fmt: skip
+def _continue(
+    payoffs: Array, allowed: Sequence[Array | None], sizes: tuple[int, ...]
+) -> tuple[Array, Array]:
     """Follow y = λ U(p(y)) from λ = 0 to where the branch first reaches the whole payoffs.
 
     U is scaled to a range of 1, so that arclength is measured alike in y and in λ.
@@ -140,7 +142,7 @@ def _continue(payoffs: Array, allowed: Sequence[Array | None], sizes: tuple[int,
         return jnp.concatenate([_jacobian(residual, z), row[None]])
 
     def direction(z: Array, tangent: Array) -> tuple[Array, Array]:
-        """The branch's direction at a point of it, on the side of `tangent`, and the sign of the determinant."""
+        """The branch's direction at a point of it, close to `tangent`; the determinant's sign."""
         v, side = _solve(bordered(z, tangent), last)
         return v / jnp.linalg.norm(v, axis=0), side
 

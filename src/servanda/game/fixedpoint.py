@@ -24,19 +24,20 @@ class _State(NamedTuple):
     dx: Array  # [depth, ...] latest steps
     df: Array  # [depth, ...] latest changes of the residual
     held: Array  # how many of them are valid
-    count: Array
+    rounds: Array
 
 
 class FixedPoint(NamedTuple):
     """A fixed point, the iterations it took, and the relative residual left."""
 
     x: Array
-    count: Array
+    iterations: Array
     gap: Array
 
 
-def fixed_point(step: Callable[[Array], Array], guess: Array, tolerance: float | Array,
-                limit: int) -> FixedPoint:  # fmt: skip
+def fixed_point(
+    step: Callable[[Array], Array], guess: Array, tolerance: float | Array, limit: int
+) -> FixedPoint:
     """Find x = step(x).
 
     Stops when |step(x) - x| <= tolerance * |x| in the largest norm, or after `limit` steps.
@@ -45,7 +46,7 @@ def fixed_point(step: Callable[[Array], Array], guess: Array, tolerance: float |
     place = jnp.arange(DEPTH)
 
     def unfinished(s: _State) -> Array:
-        return (s.gap > tolerance) & (s.count < limit)
+        return (s.gap > tolerance) & (s.rounds < limit)
 
     def onward(s: _State) -> _State:
         image = step(s.x)
@@ -66,14 +67,19 @@ def fixed_point(step: Callable[[Array], Array], guess: Array, tolerance: float |
         gamma = jnp.where(valid & jnp.isfinite(gamma), gamma, 0.0)
         new = image - jnp.tensordot(gamma, dx + df, axes=1)
         return _State(
-            x=new, f=f, gap=size, dx=jnp.roll(dx, 1, axis=0).at[0].set(new - s.x), df=df,
-            held=jnp.minimum(held + 1, DEPTH), count=s.count + 1,
-        )  # fmt: skip
+            x=new,
+            f=f,
+            gap=size,
+            dx=jnp.roll(dx, 1, axis=0).at[0].set(new - s.x),
+            df=df,
+            held=jnp.minimum(held + 1, DEPTH),
+            rounds=s.rounds + 1,
+        )
 
     zero = jnp.zeros((), int)
     start = _State(guess, jnp.zeros_like(guess), jnp.asarray(jnp.inf), history, history, zero, zero)
     end = jax.lax.while_loop(unfinished, onward, start)
-    return FixedPoint(end.x, end.count, end.gap)
+    return FixedPoint(end.x, end.rounds, end.gap)
 
 
 def _column(mask: Array, like: Array) -> Array:

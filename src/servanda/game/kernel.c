@@ -53,9 +53,9 @@ INLINE void collect(const struct job *j, vec value[4], const double *from, int64
 
 INLINE void simplex_backward(const int slopes, const struct job *j, const struct simplex *s,
                              const double *rows, double *d_rows, vec ct, double *d_point, int n) {
-  vec by_stock[ROOM], before = ct;
+  vec by_step[ROOM], before = ct;
   double along[ROOM];
-  UNROLL for (int k = 0; k < K; k++) by_stock[k] = (vec){0.0, 0.0, 0.0, 0.0};
+  UNROLL for (int i = 0; i < K; i++) by_step[i] = (vec){0.0, 0.0, 0.0, 0.0};
   UNROLL for (int i = 0; i <= K; i++) {
     const double *row = rows + s->corner[i][n];
     double *d_row = d_rows + s->corner[i][n];
@@ -63,21 +63,19 @@ INLINE void simplex_backward(const int slopes, const struct job *j, const struct
     const vec share = s->weight[i][n] * ct;
     add(d_row, share);
     if (slopes)
-      UNROLL for (int k = 0; k < K; k++) {
-        const vec slope = load(row + (k + 1) * 4);
-        height += s->lever[i][k][n] * slope;
-        by_stock[k] += s->weight[i][n] * slope;
-        add(d_row + (k + 1) * 4, s->lever[i][k][n] * share);
+      UNROLL for (int at = 0; at < K; at++) {
+        const int64_t column = (s->stock[at][n] + 1) * 4;
+        const vec slope = load(row + column);
+        height += lever(s, i, at, n) * slope;
+        by_step[at] += s->weight[i][n] * slope;
+        add(d_row + column, lever(s, i, at, n) * share);
       }
     if (i > 0) along[i - 1] = dot(height - before, ct);
     before = height;
   }
   /* A growing fraction moves weight from the corner before its step to the one after. */
-  UNROLL for (int k = 0; k < K; k++) {
-    double total = slopes ? 0.5 * dot(by_stock[k], ct) : 0.0;
-    UNROLL for (int i = 0; i < K; i++) total += s->stock[i][n] == k ? along[i] : 0.0;
-    d_point[j->axis[k]] += total;
-  }
+  UNROLL for (int i = 0; i < K; i++)
+    d_point[j->axis[s->stock[i][n]]] += along[i] + (slopes ? 0.5 * dot(by_step[i], ct) : 0.0);
 }
 
 INLINE void box_backward(const struct job *j, const struct box *box, const double *rows,
@@ -145,7 +143,7 @@ INLINE void sweep(const enum scheme scheme, const int backward, const struct job
         if (scheme == MULTILINEAR)
           enclose(j, &cell, &box);
         else
-          triangulate(slopes, j, &cell, &simplex);
+          triangulate(j, &cell, &simplex);
         for (int64_t r = 0; r < j->regimes; r++) {
           if (j->table[r] != u) continue;
           const int64_t block = j->pattern[r * j->moves + a] * j->grid * j->width;

@@ -59,7 +59,7 @@ struct simplex {
   marks corner[K + 1];
   marks stock[ROOM]; /* the one that steps up between corners i and i + 1 */
   lanes weight[K + 1];
-  lanes lever[K + 1][ROOM]; /* half the offset x - x_i */
+  lanes half[ROOM]; /* half the fraction along `stock`, so in falling order */
 };
 
 /* The corners of the boxes: bit k of a corner's number says whether it is the upper one along k. */
@@ -120,8 +120,7 @@ INLINE void locate(const struct job *j, const lanes point[ROOM], struct cell *ce
 /* Sort the fractions downwards and walk from the lower corner along the stocks in that order.
  * The sort is an insertion network on integers: the bits of 1 + fraction order like the number,
  * and its last three make room for the stock (2^-49 of a level; the first stock wins a tie). */
-INLINE void triangulate(const int slopes, const struct job *j, const struct cell *cell,
-                        struct simplex *s) {
+INLINE void triangulate(const struct job *j, const struct cell *cell, struct simplex *s) {
   marks key[ROOM];
   lanes f[ROOM];
   UNROLL for (int k = 0; k < K; k++) key[k] = ((marks)(1.0 + cell->fraction[k]) & ~7) | (7 - k);
@@ -142,13 +141,7 @@ INLINE void triangulate(const int slopes, const struct job *j, const struct cell
     s->corner[i + 1] = s->corner[i] + entries_at(step, s->stock[i]);
     s->weight[i] -= f[i];
     s->weight[i + 1] = f[i];
-  }
-  if (!slopes) return;
-  const lanes half = (lanes){0.0} + 0.5;
-  UNROLL for (int k = 0; k < K; k++) {
-    s->lever[0][k] = 0.5 * cell->fraction[k];
-    UNROLL for (int i = 0; i < K; i++)
-      s->lever[i + 1][k] = s->lever[i][k] - (lanes)((s->stock[i] == k) & (marks)half);
+    s->half[i] = 0.5 * f[i];
   }
 }
 
@@ -176,14 +169,20 @@ INLINE void transpose(vec v[4]) {
   v[2] = PICK(a, c, 2, 3, 6, 7), v[3] = PICK(b, d, 2, 3, 6, 7);
 }
 
+/* Half the offset x - x_i of a node from corner i, along the stock of step `at`: the fraction, less
+ * one once that step has been made. */
+INLINE double lever(const struct simplex *s, int i, int at, int n) {
+  return s->half[at][n] - (at < i ? 0.5 : 0.0);
+}
+
 INLINE vec simplex_value(const int slopes, const struct simplex *s, const double *rows, int n) {
   vec total = {0.0, 0.0, 0.0, 0.0};
   UNROLL for (int i = 0; i <= K; i++) {
     const double *row = rows + s->corner[i][n];
     vec height = load(row);
     if (slopes)
-      UNROLL for (int k = 0; k < K; k++)
-        height += s->lever[i][k][n] * load(row + (k + 1) * 4);
+      UNROLL for (int at = 0; at < K; at++)
+        height += lever(s, i, at, n) * load(row + (s->stock[at][n] + 1) * 4);
     total += s->weight[i][n] * height;
   }
   return total;

@@ -252,8 +252,14 @@ def _cpu() -> tuple[str, ...]:
 
 
 def _cache_folder() -> Path:
-    """$SERVANDA_CACHE, $XDG_CACHE_HOME/servanda or ~/.cache/servanda, made if need be."""
+    """$SERVANDA_CACHE, $XDG_CACHE_HOME/servanda or ~/.cache/servanda, made if need be.
+
+    Raises:
+        OSError: it cannot be made, or SERVANDA_CACHE=off.
+    """
     own = os.environ.get("SERVANDA_CACHE")
+    if own == "off":
+        raise FileNotFoundError("SERVANDA_CACHE switches the cache off")
     shared = os.environ.get("XDG_CACHE_HOME")
     folder = Path(own) if own else (Path(shared) if shared else Path.home() / ".cache") / "servanda"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

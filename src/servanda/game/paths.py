@@ -18,9 +18,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from servanda.game.build import Game, Group
-from servanda.game.choice import joint_probability, play, stages
-from servanda.game.interpolate import interpolate
 from servanda.game.backward import (
     Method,
     accept_probability,
@@ -29,6 +26,9 @@ from servanda.game.backward import (
     notice_probability,
     sign,
 )
+from servanda.game.build import Game, Group
+from servanda.game.choice import joint_probability, play, stages
+from servanda.game.interpolate import interpolate
 from servanda.game.tables import Parameters, evaluate_group, path_views
 
 KINDS = ("never", "unsigned", "in_force", "broken", "expired")
@@ -89,8 +89,19 @@ class _Position(NamedTuple):
     broken_value: Array  # [channel, a, n] expected value of what follows, if the deal breaks here
 
 
-def _at(game: Game, group: Group, method: Method, p: Parameters, v: Array, live: Array,
-        row: Array, regime: Array, x: Array, period: Array, exits: bool) -> _Position:  # fmt: skip
+def _at(
+    game: Game,
+    group: Group,
+    method: Method,
+    p: Parameters,
+    v: Array,
+    live: Array,
+    row: Array,
+    regime: Array,
+    x: Array,
+    period: Array,
+    exits: bool,
+) -> _Position:
     """Choice probabilities and consequences for paths at rows [n] of a group.
 
     `regime` [n] is the paths' own, of which `row` may stand for several; stocks [stock, n].
@@ -108,7 +119,9 @@ def _at(game: Game, group: Group, method: Method, p: Parameters, v: Array, live:
     everyone = jnp.arange(n, dtype=jnp.int32)
 
     def ahead(notice: Array) -> Array:
-        out = expected(game, group, method, v, notice, live, at, points, everyone, tables.draw, branch)
+        out = expected(
+            game, group, method, v, notice, live, at, points, everyone, tables.draw, branch
+        )
         return jnp.moveaxis(out[..., 0], 0, -1)  # [channel, a, n]
 
     discount = p.patience[channel_party(game, method.by_interest)][:, None, None]
@@ -127,10 +140,16 @@ def _at(game: Game, group: Group, method: Method, p: Parameters, v: Array, live:
         breaks = jnp.asarray(regime_kinds(game) == KINDS.index("broken"))
         broken_value = ahead(notice * breaks[jnp.asarray(group.successor)])
     return _Position(
-        probability, tables.flow, arrival, tables.draw, tables.branch, event,
+        probability,
+        tables.flow,
+        arrival,
+        tables.draw,
+        tables.branch,
+        event,
         jnp.moveaxis(following, (0, 1), (2, 1)),
-        jnp.asarray(group.next_phase)[row].T, broken_value,
-    )  # fmt: skip
+        jnp.asarray(group.next_phase)[row].T,
+        broken_value,
+    )
 
 
 def _rows(game: Game) -> np.ndarray:
@@ -141,9 +160,16 @@ def _rows(game: Game) -> np.ndarray:
     return out[:, game.alike]
 
 
-def simulate_paths(game: Game, method: Method, p: Parameters, values: Array, start: int,
-                   uniforms: Float[Array, "period 4 n"], stay: bool = True,
-                   exits: bool = False) -> Course:  # fmt: skip
+def simulate_paths(
+    game: Game,
+    method: Method,
+    p: Parameters,
+    values: Array,
+    start: int,
+    uniforms: Float[Array, "period 4 n"],
+    stay: bool = True,
+    exits: bool = False,
+) -> Course:
     """Follow `n` paths from a regime (see `Course`); traced by JAX.
 
     `values` are the W of `solve.backward` with `keep`. With `stay` the paths follow the deal as
@@ -171,7 +197,7 @@ def simulate_paths(game: Game, method: Method, p: Parameters, values: Array, sta
             path = [look(m) for m in stage.no]
             chain = jnp.ones(n)
             refused = jnp.zeros((len(stage.no), n))
-            accept = []
+            accept: list[Array] = []
             for i, no in zip(reversed(stage.parties), reversed(path), strict=True):
                 q = accept_probability(p, i, ahead, no)
                 ahead = q[:, None] * ahead + (1 - q[:, None]) * no
@@ -184,15 +210,20 @@ def simulate_paths(game: Game, method: Method, p: Parameters, values: Array, sta
                 for j, m in enumerate(stage.no):
                     leaves = jnp.where(here, s.weight * refused[j], 0.0)
                     left = left.at[kinds[m]].add(leaves)
-                s = s._replace(left=left, weight=jnp.where(here, s.weight * chain, s.weight),
-                               regime=jnp.where(here, stage.yes, s.regime))  # fmt: skip
+                s = s._replace(
+                    left=left,
+                    weight=jnp.where(here, s.weight * chain, s.weight),
+                    regime=jnp.where(here, stage.yes, s.regime),
+                )
             else:
                 share = jnp.concatenate([chain[None], refused])
                 pick = _draw(share, u)
                 goal = jnp.array([stage.yes, *stage.no])[pick]
                 likely = jnp.log(jnp.take_along_axis(share, pick[None], 0)[0])
-                s = s._replace(regime=jnp.where(here, goal, s.regime),
-                               score=s.score + jnp.where(here, likely, 0.0))  # fmt: skip
+                s = s._replace(
+                    regime=jnp.where(here, goal, s.regime),
+                    score=s.score + jnp.where(here, likely, 0.0),
+                )
         return s
 
     def period(s: _Paths, item: Any) -> tuple[_Paths, Any]:
@@ -215,7 +246,9 @@ def simulate_paths(game: Game, method: Method, p: Parameters, values: Array, sta
             group = game.groups[k]
             row = table[k][s.regime, s.phase]
             member = row >= 0
-            z = _at(game, group, method, p, v, live[k], jnp.maximum(row, 0), s.regime, s.x, t, exits)
+            z = _at(
+                game, group, method, p, v, live[k], jnp.maximum(row, 0), s.regime, s.x, t, exits
+            )
             stays = kinds[z.successor] == in_force if stay else jnp.ones(z.successor.shape, bool)
             chance = z.probability[None] * z.event  # [event, a, n]
             keep = jnp.sum(jnp.where(stays, chance, 0.0), axis=(0, 1))
@@ -247,8 +280,17 @@ def simulate_paths(game: Game, method: Method, p: Parameters, values: Array, sta
                 later = p.patience[owner][:, None] * jnp.sum(z.probability * z.broken_value, 1)
                 after = after + s.weight * (s.gathered * jnp.sum(share, 0) + scale * (soon + later))
             gathered = s.gathered + p.patience[owner][:, None] ** t * z.flow[:, a, point]
-            each = _Paths(z.successor[e, a, point], phase, x, s.weight * keep if stay else s.weight,
-                          s.score + score, left, gone, gathered, after)  # fmt: skip
+            each = _Paths(
+                z.successor[e, a, point],
+                phase,
+                x,
+                s.weight * keep if stay else s.weight,
+                s.score + score,
+                left,
+                gone,
+                gathered,
+                after,
+            )
             new = jax.tree.map(functools.partial(jnp.where, member), each, new)
             flow_now = jnp.where(member, flow, flow_now)
             played = jnp.where(member, z.probability, 0.0) @ alive / total
@@ -259,13 +301,24 @@ def simulate_paths(game: Game, method: Method, p: Parameters, values: Array, sta
 
     zero = jnp.zeros(n)
     s = _Paths(
-        jnp.full(n, start), jnp.full(n, begin), jnp.repeat(p.start[:, None], n, axis=1),
-        zero + 1.0, zero, jnp.zeros((len(KINDS), n)), jnp.zeros((names.shape[1], n)),
-        jnp.zeros((len(owner), n)), jnp.zeros((len(owner), n)),
-    )  # fmt: skip
+        jnp.full(n, start),
+        jnp.full(n, begin),
+        jnp.repeat(p.start[:, None], n, axis=1),
+        zero + 1.0,
+        zero,
+        jnp.zeros((len(KINDS), n)),
+        jnp.zeros((names.shape[1], n)),
+        jnp.zeros((len(owner), n)),
+        jnp.zeros((len(owner), n)),
+    )
     horizon = game.scenario.horizon
-    items = (values[:-1], values[1:], jnp.arange(horizon) * 1.0,
-             [jnp.asarray(_sorted_rows(g.live[:horizon])) for g in game.groups], uniforms)  # fmt: skip
+    items = (
+        values[:-1],
+        values[1:],
+        jnp.arange(horizon) * 1.0,
+        [jnp.asarray(_sorted_rows(g.live[:horizon])) for g in game.groups],
+        uniforms,
+    )
     s, (regime, broken, flow, stock, moves) = jax.lax.scan(jax.checkpoint(period), s, items)
     s = signing(s, values[-1], jnp.full(n, 0.5))
     alive = _box(s.score) * s.weight
@@ -275,10 +328,13 @@ def simulate_paths(game: Game, method: Method, p: Parameters, values: Array, sta
     if not stay:
         gone = gone + jnp.mean(jnp.asarray(names)[s.regime].T * alive, axis=1)
     return Course(
-        jnp.concatenate([regime, last[None]]), jnp.concatenate([broken, gone[None]]), flow,
-        jnp.concatenate([stock, (s.x @ alive / jnp.sum(alive))[None]]), moves,
+        jnp.concatenate([regime, last[None]]),
+        jnp.concatenate([broken, gone[None]]),
+        flow,
+        jnp.concatenate([stock, (s.x @ alive / jnp.sum(alive))[None]]),
+        moves,
         jnp.mean(_box(s.score) * s.after_break, axis=1),
-    )  # fmt: skip
+    )
 
 
 def names_of(names: np.ndarray, successor: Array) -> Array:

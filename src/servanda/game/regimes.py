@@ -65,14 +65,25 @@ class Regime:
     reversing: int = 0  # age at the end, while terms walk back
 
     def __hash__(self) -> int:
-        return hash((self.kind, self.variant, self.ground, self.age, self.noticed, self.done,
-                     self.breach, self.refused_by, self.reversing,
-                     self.proposal and self.proposal.name))  # fmt: skip
+        return hash(
+            (
+                self.kind,
+                self.variant,
+                self.ground,
+                self.age,
+                self.noticed,
+                self.done,
+                self.breach,
+                self.refused_by,
+                self.reversing,
+                self.proposal and self.proposal.name,
+            )
+        )
 
 
 @dataclass(frozen=True)
 class Ask:
-    """A signing stage: if every signatory accepts, `yes`; a refusal by the k-th leads to `no[k]`."""
+    """A signing stage: if every signatory accepts, `yes`; if the k-th refuses, `no[k]`."""
 
     signatories: tuple[str, ...]
     yes: Regime
@@ -163,12 +174,18 @@ class Graph:
             return self.never(variant)
         return Regime("unsigned", variant, proposal, self._now())
 
-    def never(self, variant: int, ground: tuple[float, ...] | None = None,
-              refused_by: str | None = None) -> Regime:  # fmt: skip
+    def never(
+        self, variant: int, ground: tuple[float, ...] | None = None, refused_by: str | None = None
+    ) -> Regime:
         """No offer, now or later."""
         bound_outside = any(b.regime in ("any", "unsigned") for b in self.binds(variant))
-        return Regime("never", variant if bound_outside else -1, None, ground or self._now(),
-                      refused_by=refused_by if self.refusals_matter else None)  # fmt: skip
+        return Regime(
+            "never",
+            variant if bound_outside else -1,
+            None,
+            ground or self._now(),
+            refused_by=refused_by if self.refusals_matter else None,
+        )
 
     def no_deal(self, variant: int) -> Regime:
         """The disagreement: the offer withdrawn, or the proposal named by `otherwise` instead."""
@@ -177,15 +194,25 @@ class Graph:
             return self.never(variant)
         return Regime("unsigned", variant, self.scenario.proposals[proposal.otherwise], self._now())
 
-    def signed(self, variant: int, proposal: Proposal | None = None,
-               ground: tuple[float, ...] | None = None) -> Regime:  # fmt: skip
+    def signed(
+        self,
+        variant: int,
+        proposal: Proposal | None = None,
+        ground: tuple[float, ...] | None = None,
+    ) -> Regime:
         """The regime in force in the period of signature."""
         proposal = proposal or self.variants[variant].proposal
         if proposal is None:
             raise QuestionError("a variant without a proposal has nothing to sign")
         obligations = self.obligations(proposal)
-        return Regime("in_force", variant, proposal, ground or self._now(),
-                      noticed=(0,) * len(obligations), done=(False,) * len(obligations))  # fmt: skip
+        return Regime(
+            "in_force",
+            variant,
+            proposal,
+            ground or self._now(),
+            noticed=(0,) * len(obligations),
+            done=(False,) * len(obligations),
+        )
 
     def _now(self) -> tuple[float, ...]:
         return tuple(t.now for t in self.scenario.terms.values())
@@ -210,7 +237,8 @@ class Graph:
     def _falls_due(self, regime: Regime) -> bool:
         """Whether the term of a renewable agreement has just run out (never at signature)."""
         p = regime.proposal
-        assert p is not None and p.lasts is not None
+        assert p is not None
+        assert p.lasts is not None
         return regime.age > 0 and regime.age % p.lasts == 0
 
     def _refused(self, regime: Regime, party: str) -> Regime:
@@ -233,7 +261,7 @@ class Graph:
                 k = p.obligations.index(noticed)
                 if counts[k] >= self.scenario.obligations[noticed].tolerance:
                     return self._ended(replace(regime, age=regime.age + 1), "broken", noticed)
-                counts = counts[:k] + (counts[k] + 1,) + counts[k + 1 :]
+                counts = (*counts[:k], counts[k] + 1, *counts[k + 1 :])
             return self._tick(replace(regime, noticed=counts, done=done, age=regime.age + 1))
         return self._settle(replace(regime, age=regime.age + 1, done=done))
 
@@ -286,8 +314,15 @@ class Graph:
         if kind == "expired" and p.otherwise is not None:
             other = self.scenario.proposals[p.otherwise]
             return Regime("unsigned", regime.variant, other, tuple(ground))
-        ended = Regime(kind, regime.variant, p, tuple(ground), breach=breach,
-                       done=(False,) * len(p.obligations), reversing=walks)  # fmt: skip
+        ended = Regime(
+            kind,
+            regime.variant,
+            p,
+            tuple(ground),
+            breach=breach,
+            done=(False,) * len(p.obligations),
+            reversing=walks,
+        )
         return self._settle(ended)
 
     def _settle(self, regime: Regime) -> Regime:

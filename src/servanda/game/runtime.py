@@ -41,7 +41,9 @@ def configure() -> None:
     import jaxlib
 
     jax.config.update("jax_enable_x64", True)
-    if os.environ.get("SERVANDA_CACHE") == "off" or jax.config.jax_compilation_cache_dir:
+    if os.environ.get("SERVANDA_CACHE") == "off" or jax.config.values.get(
+        "jax_compilation_cache_dir"
+    ):
         return
     path = cache_directory() / f"jax-{jaxlib.__version__}-{processor()}"
     try:

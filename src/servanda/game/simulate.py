@@ -1,7 +1,7 @@
 """What happens after the signature, over time?
 
-In: a scenario, a proposal (or none) and worlds. Out: a `Simulation`: how likely the deal is still in
-force in every period, who breaks it, and the mean flows, stocks and moves. The stepping itself is in
+In: a scenario, a proposal (or none) and worlds. Out: a `Simulation`: how likely the deal is still
+in force in every period, who breaks it, and the mean flows, stocks and moves. The stepping is in
 `paths` (exact states, common random numbers) and, for games without stocks, in `distribution`.
 """
 
@@ -50,18 +50,31 @@ class Simulation:
     @property
     def survival(self) -> xr.DataArray:
         """Probability of being in force at the start of each period, [world, period]."""
-        return self.regime.sel(regime="in_force").drop_vars("regime", errors="ignore").rename("survival")
+        return (
+            self.regime.sel(regime="in_force")
+            .drop_vars("regime", errors="ignore")
+            .rename("survival")
+        )
 
     def to_dataframe(self) -> Any:
         """Regime probabilities as a long table."""
         return self.regime.to_dataframe(name="probability")
 
 
-def simulate(scenario: Scenario, proposal: str | Proposal | None = None, *,
-             worlds: Worlds | None = None, paths: int = 256, seed: int = 0,
-             start: Literal["signed", "no_deal", "start"] = "signed", stay: bool = True,
-             binds: tuple[Bind, ...] = (), levels: tuple[int, ...] | None = None,
-             scheme: Scheme = DEFAULT_SCHEME, progress: Progress | None = None) -> Simulation:  # fmt: skip
+def simulate(
+    scenario: Scenario,
+    proposal: str | Proposal | None = None,
+    *,
+    worlds: Worlds | None = None,
+    paths: int = 256,
+    seed: int = 0,
+    start: Literal["signed", "no_deal", "start"] = "signed",
+    stay: bool = True,
+    binds: tuple[Bind, ...] = (),
+    levels: tuple[int, ...] | None = None,
+    scheme: Scheme = DEFAULT_SCHEME,
+    progress: Progress | None = None,
+) -> Simulation:
     """Follow the game from the signature ("signed"), from no deal, or from the offer ("start").
 
     With `stay` only the deal in force is followed and its end is counted; without, paths go
@@ -77,7 +90,18 @@ def simulate(scenario: Scenario, proposal: str | Proposal | None = None, *,
     out = run(program, worlds, progress)
     parts = label_course(program.game, course_of(out, 0))
     count = 0 if not program.game.stocks else paths
-    return Simulation(read_solution(program, worlds, out), start, stay, count, seed, **parts)
+    return Simulation(
+        solution=read_solution(program, worlds, out),
+        start=start,
+        stay=stay,
+        paths=count,
+        seed=seed,
+        regime=parts["regime"],
+        broken=parts["broken"],
+        flow=parts["flow"],
+        stock=parts["stock"],
+        moves=parts["moves"],
+    )
 
 
 def label_course(game: Game, course: Course) -> dict[str, xr.DataArray]:
@@ -85,7 +109,7 @@ def label_course(game: Game, course: Course) -> dict[str, xr.DataArray]:
     decisions = game.scenario.decisions
     moves = [f"{d.key}.{o}" for d in decisions for o in d.options]
     flat = np.concatenate(
-        [course.moves[:, :, k, : len(d.options)] for k, d in enumerate(decisions)]
+        [np.asarray(course.moves)[:, :, k, : len(d.options)] for k, d in enumerate(decisions)]
         or [np.zeros((*course.flow.shape[:2], 0))],
         axis=-1,
     )

@@ -89,7 +89,7 @@ def memory() -> int:
 
 def size_report(scenario: Scenario) -> str:
     """One line on the size of a scenario's largest game, for `check`."""
-    proposals = list(scenario.proposals.values())
-    games = [build(scenario, [Variant(p)]) for p in proposals or [None]]
+    variants = [Variant(p) for p in scenario.proposals.values()] or [Variant(None)]
+    games = [build(scenario, [v]) for v in variants]
     sizes = [size_of(game, default_levels(scenario)) for game in games]
     return str(max(sizes, key=lambda s: s.bytes))

@@ -68,10 +68,17 @@ class Solution:
         return self.value.to_dataframe()
 
 
-def solve(scenario: Scenario, proposal: str | Proposal | None = None, *,
-          worlds: Worlds | None = None, binds: tuple[Bind, ...] = (),
-          levels: tuple[int, ...] | None = None, scheme: Scheme = DEFAULT_SCHEME,
-          by_interest: bool = False, progress: Progress | None = None) -> Solution:  # fmt: skip
+def solve(
+    scenario: Scenario,
+    proposal: str | Proposal | None = None,
+    *,
+    worlds: Worlds | None = None,
+    binds: tuple[Bind, ...] = (),
+    levels: tuple[int, ...] | None = None,
+    scheme: Scheme = DEFAULT_SCHEME,
+    by_interest: bool = False,
+    progress: Progress | None = None,
+) -> Solution:
     """Solve the game with a proposal signed, refused and absent, in every world.
 
     `worlds` defaults to the modal world; `levels` are grid levels per stock. Raises QuestionError
@@ -90,9 +97,17 @@ def find_proposal(scenario: Scenario, proposal: str | Proposal | None) -> Propos
     return scenario.proposals[proposal]
 
 
-def prepare(scenario: Scenario, proposal: str | Proposal | None, worlds: Worlds | None,
-            binds: tuple[Bind, ...], levels: tuple[int, ...] | None, scheme: Scheme,
-            by_interest: bool, paths: int = 0, seed: int = 0) -> tuple[Program, Worlds]:  # fmt: skip
+def prepare(
+    scenario: Scenario,
+    proposal: str | Proposal | None,
+    worlds: Worlds | None,
+    binds: tuple[Bind, ...],
+    levels: tuple[int, ...] | None,
+    scheme: Scheme,
+    by_interest: bool,
+    paths: int = 0,
+    seed: int = 0,
+) -> tuple[Program, Worlds]:
     """The program of one proposal, after checking that it fits in memory."""
     worlds = modal(scenario) if worlds is None else worlds
     game = build(scenario, [Variant(find_proposal(scenario, proposal), binds)])
@@ -112,28 +127,39 @@ def read_solution(program: Program, worlds: Worlds, out: dict[str, Any]) -> Solu
     picked = np.stack([out["value"][:, roots[name]] for name in labels], axis=1)
     parties = len(game.parties)
     value = xr.DataArray(
-        picked[:, :, :parties], dims=("world", "regime", "party"),
-        coords={"regime": labels, "party": list(game.parties)}, name="value",
-    )  # fmt: skip
+        picked[:, :, :parties],
+        dims=("world", "regime", "party"),
+        coords={"regime": labels, "party": list(game.parties)},
+        name="value",
+    )
     interest = None
     if program.method.by_interest:
         names = [f"{p}.{i}" for p, i in game.interests]
         interest = xr.DataArray(
-            picked[:, :, parties:], dims=("world", "regime", "interest"),
-            coords={"regime": labels, "interest": names}, name="interest",
-        )  # fmt: skip
+            picked[:, :, parties:],
+            dims=("world", "regime", "interest"),
+            coords={"regime": labels, "interest": names},
+            name="interest",
+        )
     alone, joint = signing_at_start(game, out)
     signatories = [] if proposal is None else list(proposal.signatories)
     return Solution(
-        program.game.scenario, proposal, worlds, program.method.grid.levels, value, interest,
+        program.game.scenario,
+        proposal,
+        worlds,
+        program.method.grid.levels,
+        value,
+        interest,
         xr.DataArray(alone, dims=("world", "signatory"), coords={"signatory": signatories}),
         xr.DataArray(joint, dims=("world",)),
-        bool(np.all(out["tail"].moved < 0.02)), int(np.sum(out["failures"])),
-    )  # fmt: skip
+        bool(np.all(out["tail"].moved < 0.02)),
+        int(np.sum(out["failures"])),
+    )
 
 
-def signing_at_start(game: Game, out: dict[str, Any], variant: int = 0
-                     ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+def signing_at_start(
+    game: Game, out: dict[str, Any], variant: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Each signatory's acceptance given that all others sign, and the joint probability."""
     count = len(out["value"])
     proposal = game.variants[variant].proposal

@@ -150,7 +150,7 @@ INLINE void arrive_all(const enum scheme scheme, const int payoffs, const struct
     if (scheme == MULTILINEAR)
       enclose(j, &cell, &box);
     else
-      triangulate(scheme >= QUADRATIC, j, &cell, &simplex);
+      triangulate(j, &cell, &simplex);
     for (int64_t i = 0; i < b->rows; i++) {
       const int64_t values = j->pattern[b->row[i] * j->moves + a];
       arrive(scheme, payoffs, g, &cell, &simplex, &box, j->rows + values * j->grid * j->width, flow,

@@ -99,8 +99,9 @@ def collapse(
     return out, joint if keep else None
 
 
-def _call(which: int, results: list[tuple[int, ...]], inputs: tuple[Array, ...], grid: Grid,
-          plan: Plan) -> list[Array]:  # fmt: skip
+def _call(
+    which: int, results: list[tuple[int, ...]], inputs: tuple[Array, ...], grid: Grid, plan: Plan
+) -> list[Array]:
     """One of the kernel's functions; `results` are the shapes of what it returns."""
     levels, scheme = grid
     shapes = [jax.ShapeDtypeStruct(shape, jnp.float64) for shape in results]
@@ -109,17 +110,26 @@ def _call(which: int, results: list[tuple[int, ...]], inputs: tuple[Array, ...],
     call = jax.ffi.ffi_call(name, tuple(shapes), vmap_method="sequential")
     sizes, players = (np.array(x, np.int64) for x in plan)
     given = kernel.attributes(levels, scheme, by_stock=True)
-    out: list[Array] = call(*inputs, sizes=sizes, players=players, **given)
-    return out
+    out = call(*inputs, sizes=sizes, players=players, **given)
+    return list(out)
 
 
 # -- logit choice --------------------------------------------------------------------------------
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(7, 8, 9))
-def _chosen(values: Array, points: Array, table: Array, pattern: Array, flow: Array,
-            discount: Array, sharpness: Array, grid: Grid, plan: Plan, keep: bool
-            ) -> tuple[Array, Array]:  # fmt: skip
+def _chosen(
+    values: Array,
+    points: Array,
+    table: Array,
+    pattern: Array,
+    flow: Array,
+    discount: Array,
+    sharpness: Array,
+    grid: Grid,
+    plan: Plan,
+    keep: bool,
+) -> tuple[Array, Array]:
     rows, moves = pattern.shape
     nodes = points.shape[3]
     joint = (rows, moves, nodes) if keep else (0, 0, 0)
@@ -132,8 +142,9 @@ def _chosen_forward(*arguments: Any) -> tuple[tuple[Array, Array], tuple[Array, 
     return _chosen(*arguments), arguments[:7]
 
 
-def _chosen_back(grid: Grid, plan: Plan, keep: bool, inputs: tuple[Array, ...],
-                 cotangents: tuple[Array, Array]) -> tuple[Array | None, ...]:  # fmt: skip
+def _chosen_back(
+    grid: Grid, plan: Plan, keep: bool, inputs: tuple[Array, ...], cotangents: tuple[Array, Array]
+) -> tuple[Array | None, ...]:
     values, points, table, pattern, flow, discount, sharpness = inputs
     rows, moves = pattern.shape
     ahead = (rows, flow.shape[1], moves, points.shape[3])
@@ -155,8 +166,16 @@ _NO_STAGES: Plan = ((), ())
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(7,))
-def _given(values: Array, points: Array, table: Array, pattern: Array, flow: Array,
-           discount: Array, given: Array, grid: Grid) -> Array:  # fmt: skip
+def _given(
+    values: Array,
+    points: Array,
+    table: Array,
+    pattern: Array,
+    flow: Array,
+    discount: Array,
+    given: Array,
+    grid: Grid,
+) -> Array:
     rows, _, nodes = given.shape
     inputs = (values, points, table, pattern, flow, discount, given)
     return _call(0, [(rows, flow.shape[1], nodes), (0, 0, 0)], inputs, grid, _NO_STAGES)[0]
@@ -166,8 +185,9 @@ def _given_forward(*arguments: Any) -> tuple[Array, tuple[Array, ...]]:
     return _given(*arguments), arguments[:7]
 
 
-def _given_back(grid: Grid, inputs: tuple[Array, ...], cotangent: Array
-                ) -> tuple[Array | None, ...]:  # fmt: skip
+def _given_back(
+    grid: Grid, inputs: tuple[Array, ...], cotangent: Array
+) -> tuple[Array | None, ...]:
     values, points, table, pattern, flow, discount, given = inputs
     # apart from the rest, so that XLA drops the rest where only values are wanted
     d_ahead = given[:, None] * (discount[:, None] * cotangent)[:, :, None]

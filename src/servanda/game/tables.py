@@ -73,8 +73,12 @@ class Tables:
 jax.tree_util.register_dataclass(Tables, ["flow", "arrival", "draw", "branch", "open"], [])
 
 
-def parameters(game: Game, theta: Float[Array, " assumption"], names: Sequence[str],
-               stakes: Float[Array, " party"]) -> Parameters:  # fmt: skip
+def parameters(
+    game: Game,
+    theta: Float[Array, " assumption"],
+    names: Sequence[str],
+    stakes: Float[Array, " party"],
+) -> Parameters:
     """Read one world's numbers. `stakes` are in utility per period, one per party."""
     env = {name: theta[k] for k, name in enumerate(names)}
     s = game.scenario
@@ -106,8 +110,15 @@ def grid_views(group: Group) -> Views:
     def lift(x: np.ndarray) -> Array:
         return jnp.moveaxis(jnp.asarray(x), 0, -1)[..., None, None]
 
-    return Views(lift(s.terms), lift(s.indicators), lift(s.phases), lift(s.active),
-                 lift(s.due_now), lift(s.next_phases), lift(s.next_used))  # fmt: skip
+    return Views(
+        lift(s.terms),
+        lift(s.indicators),
+        lift(s.phases),
+        lift(s.active),
+        lift(s.due_now),
+        lift(s.next_phases),
+        lift(s.next_used),
+    )
 
 
 def path_views(group: Group, setting: Array) -> Views:
@@ -117,12 +128,26 @@ def path_views(group: Group, setting: Array) -> Views:
     def pick(x: np.ndarray) -> Array:
         return jnp.moveaxis(jnp.asarray(x)[setting], 0, -1)
 
-    return Views(pick(s.terms), pick(s.indicators), pick(s.phases), pick(s.active),
-                 pick(s.due_now), pick(s.next_phases), pick(s.next_used))  # fmt: skip
+    return Views(
+        pick(s.terms),
+        pick(s.indicators),
+        pick(s.phases),
+        pick(s.active),
+        pick(s.due_now),
+        pick(s.next_phases),
+        pick(s.next_used),
+    )
 
 
-def evaluate_group(game: Game, group: Group, views: Views, p: Parameters, stocks: Array,
-                   period: Array, by_interest: bool) -> Tables:  # fmt: skip
+def evaluate_group(
+    game: Game,
+    group: Group,
+    views: Views,
+    p: Parameters,
+    stocks: Array,
+    period: Array,
+    by_interest: bool,
+) -> Tables:
     """All formulas of a group at given stocks [stock, point], in period `period`.
 
     Channels are the parties' total flows, then (`by_interest`) every interest's.
@@ -168,8 +193,9 @@ def evaluate_group(game: Game, group: Group, views: Views, p: Parameters, stocks
     return Tables(flow, arrival, weights, branch, opened)
 
 
-def environment(game: Game, group: Group, views: Views, p: Parameters, stocks: Array,
-                period: Array) -> dict[str, Array]:  # fmt: skip
+def environment(
+    game: Game, group: Group, views: Views, p: Parameters, stocks: Array, period: Array
+) -> dict[str, Array]:
     """Every name a formula may read, as arrays that broadcast against [..., a, point]."""
     s = game.scenario
     env: dict[str, Array] = dict(p.env)
@@ -187,12 +213,12 @@ def environment(game: Game, group: Group, views: Views, p: Parameters, stocks: A
         else:
             for o, option in enumerate(decision.options):
                 env[f"{decision.key}.{option}"] = jnp.asarray((taken == o) * 1.0)[:, None]
-    for k, (name, o) in enumerate(s.obligations.items()):
+    for k, (name, duty) in enumerate(s.obligations.items()):
         met = np.zeros(group.moves, bool)
-        for d, option in o.options:
-            met |= group.joint[:, d] == option
+        for d, wanted in duty.options:
+            met |= group.joint[:, d] == wanted
         played = jnp.asarray(met)[:, None]
-        breach = views.active[k] & played if o.kind == "never" else views.due_now[k] & ~played
+        breach = views.active[k] & played if duty.kind == "never" else views.due_now[k] & ~played
         env[f"breach.{name}"] = breach * 1.0
     for name, f in s.let.items():
         env[name] = jnp.asarray(evaluate(f, env, jnp), float)
@@ -203,8 +229,9 @@ Full = Callable[[Formula], Array]
 """Evaluates a formula and broadcasts it over all positions, moves and points."""
 
 
-def _arrivals(game: Game, env: dict[str, Array], full: Full, shape: tuple[int, ...]
-              ) -> tuple[Array, Array]:  # fmt: skip
+def _arrivals(
+    game: Game, env: dict[str, Array], full: Full, shape: tuple[int, ...]
+) -> tuple[Array, Array]:
     """Next stocks for every shock draw [..., draw, a, point, stock], and the draws' weights."""
     s = game.scenario
     draws: list[tuple[dict[str, float], float]] = [({}, 1.0)]

@@ -1,8 +1,8 @@
 """Is the offer worth signing, will it be kept, who would break it, when, and why?
 
 In: a scenario, a deal and, if wanted, one chair. Out: an `Assessment`. Per world one solve serves
-worth, signing, survival and the sham test; interests, front-loading, exposure, riders, gradients and
-the grid error are taken at the modal world, by a fixed number of further solves.
+worth, signing and survival; the sham test, interests, front-loading, exposure, riders, gradients
+and the grid error are taken at the modal world, by a fixed number of further solves.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ from servanda.game.solve import find_proposal, signing_at_start
 from servanda.questions.assessment import Assessment, Breaker, Created, Sensitivity, Sham
 from servanda.questions.exchange import net_exchange
 from servanda.questions.riders import Riders, changed_terms, riders
-from servanda.questions.spread import share, spread, weighted_quantile
+from servanda.questions.spread import spread, weighted_quantile
 from servanda.questions.verdict import verdict_from
 from servanda.scenario.model import Obligation, Proposal, Scenario
 from servanda.scenario.worlds import Worlds, draw, modal
 
-Progress = Callable[[int, int], None]
+Progress = Callable[..., None]
+"""Called with (steps done, steps in all)."""
 
 PATHS = 32
 FINE_PATHS = 1024
@@ -42,9 +43,17 @@ WARM_ROUNDS = 1
 """Rounds past the horizon for a world that starts from the modal world's stationary value."""
 
 
-def assess(scenario: Scenario, deal: str | Proposal, party: str | None = None, *, worlds: int = 64,
-           seed: int = 0, fine: bool = False, levels: tuple[int, ...] | None = None,
-           progress: Progress | None = None) -> Assessment:  # fmt: skip
+def assess(
+    scenario: Scenario,
+    deal: str | Proposal,
+    party: str | None = None,
+    *,
+    worlds: int = 64,
+    seed: int = 0,
+    fine: bool = False,
+    levels: tuple[int, ...] | None = None,
+    progress: Progress | None = None,
+) -> Assessment:
     """Assess a deal from one chair, or from every chair.
 
     `worlds` is the number of draws of the assumptions, `fine` a finer grid and more paths. Raises
@@ -71,8 +80,14 @@ def assess(scenario: Scenario, deal: str | Proposal, party: str | None = None, *
         }
         modal_run = steps.count(lambda: run(job.plain, job.world))
         sample = draw(scenario, worlds, seed)
-        spread_out = run(job.plain, sample, lambda done, total: steps.add(),
-                         modal_run["terminal"][0], WARM_ROUNDS, pool)  # fmt: skip
+        spread_out = run(
+            job.plain,
+            sample,
+            lambda done, total: steps.add(),
+            modal_run["terminal"][0],
+            WARM_ROUNDS,
+            pool,
+        )
         found = {name: part.result() for name, part in parts.items()}
     finally:
         pool.shutdown(cancel_futures=True)
@@ -83,7 +98,7 @@ def assess(scenario: Scenario, deal: str | Proposal, party: str | None = None, *
 class _Steps:
     """Counts finished steps for a progress bar."""
 
-    def __init__(self, progress: Progress | None, total: int):
+    def __init__(self, progress: Progress | None, total: int) -> None:
         self.progress, self.total, self.done = progress, total, 0
 
     def add(self, n: int = 1) -> None:
@@ -111,8 +126,13 @@ class _Job:
     seed: int
 
     @staticmethod
-    def prepare(scenario: Scenario, proposal: Proposal, seed: int, fine: bool,
-                levels: tuple[int, ...] | None) -> _Job:  # fmt: skip
+    def prepare(
+        scenario: Scenario,
+        proposal: Proposal,
+        seed: int,
+        fine: bool,
+        levels: tuple[int, ...] | None,
+    ) -> _Job:
         variants = [Variant(proposal)]
         bound = []
         base = build(scenario, variants)
@@ -136,7 +156,9 @@ class _Job:
         world = modal(scenario)
         paths = FINE_PATHS if fine else PATHS
         names, spreads = tuple(world.names), stakes(scenario)
-        plain = Program(base, method, spreads, names, (Follow(base.roots[0]["signed"]),), paths, seed)
+        plain = Program(
+            base, method, spreads, names, (Follow(base.roots[0]["signed"]),), paths, seed
+        )
         follow = (Follow(game.roots[0]["signed"], exits=True),)
         hands = Program(game, method, spreads, names, follow, paths, seed)
         return _Job(scenario, proposal, plain, hands, tuple(bound), asker, world, seed)
@@ -186,13 +208,25 @@ class _Job:
         """Leave-one-out and Shapley value of every changed term, if there are at least two."""
         if len(changed_terms(self.scenario, self.proposal)) < 2:
             return None
-        return riders(self.scenario, self.proposal, self.plain.method, self.plain.stakes,
-                      self.world, self.seed)  # fmt: skip
+        return riders(
+            self.scenario,
+            self.proposal,
+            self.plain.method,
+            self.plain.stakes,
+            self.world,
+            self.seed,
+        )
 
     # -- reading the results ------------------------------------------------------------------
 
-    def read(self, chairs: tuple[str, ...], sample: Worlds, centre: dict[str, Any],
-             out: dict[str, Any], found: dict[str, Any]) -> Assessment:  # fmt: skip
+    def read(
+        self,
+        chairs: tuple[str, ...],
+        sample: Worlds,
+        centre: dict[str, Any],
+        out: dict[str, Any],
+        found: dict[str, Any],
+    ) -> Assessment:
         game, scenario = self.plain.game, self.scenario
         parties = tuple(scenario.parties)
         w = np.asarray(sample.weight)
@@ -217,48 +251,89 @@ class _Job:
         labels = {name: p.label or name for name, p in scenario.parties.items()}
         verdicts = tuple(
             verdict_from(
-                party=p, labels=labels, scenario=scenario, proposal=self.proposal, sample=sample,
+                party=p,
+                labels=labels,
+                scenario=scenario,
+                proposal=self.proposal,
+                sample=sample,
                 worth=spread(worth0[i], worth[:, i], w, error.get(f"worth.{p}", np.nan)),
-                values=worth[:, i], stakes=s[p], interests=interests, shams=shams,
-                breakers=breakers, survival=survival0, created=created, riders=found["riders"],
+                values=worth[:, i],
+                stakes=s[p],
+                interests=interests,
+                shams=shams,
+                breakers=breakers,
+                survival=survival0,
+                created=created,
+                riders=found["riders"],
             )
-            for i, p in enumerate(parties) if p in chairs
-        )  # fmt: skip
+            for i, p in enumerate(parties)
+            if p in chairs
+        )
         coords = {"world": world, "party": list(parties)}
         signatories = list(self.proposal.signatories)
         broken = np.asarray(course.broken)
         due = [o for o in game.graph.obligations(self.proposal) if o.due and _promised(game, o)]
         grid_notes = self._grid_notes(error, worth, survival, w, parties)
         return Assessment(
-            title=scenario.title, period_name=scenario.period, deal=self.proposal.name,
-            text=self.proposal.text, chairs=chairs, parties=parties, labels=labels,
-            exchange=net_exchange(scenario, self.proposal, duties, due), verdicts=verdicts,
+            title=scenario.title,
+            period_name=scenario.period,
+            deal=self.proposal.name,
+            text=self.proposal.text,
+            chairs=chairs,
+            parties=parties,
+            labels=labels,
+            exchange=net_exchange(scenario, self.proposal, duties, due),
+            verdicts=verdicts,
             worth=xr.DataArray(worth, dims=("world", "party"), coords=coords, name="worth"),
             worth_modal=xr.DataArray(worth0, dims=("party",), coords={"party": list(parties)}),
             worth_by_interest=interests,
-            signing=xr.DataArray(alone, dims=("world", "signatory"),
-                                 coords={"world": world, "signatory": signatories}),
+            signing=xr.DataArray(
+                alone,
+                dims=("world", "signatory"),
+                coords={"world": world, "signatory": signatories},
+            ),
             joint=xr.DataArray(joint, dims=("world",), coords={"world": world}),
-            signing_modal=xr.DataArray(alone0[0], dims=("signatory",),
-                                       coords={"signatory": signatories}),
+            signing_modal=xr.DataArray(
+                alone0[0], dims=("signatory",), coords={"signatory": signatories}
+            ),
             joint_modal=float(joint0[0]),
-            survival=xr.DataArray(survival, dims=("world", "period"),
-                                  coords={"world": world, "period": period}),
+            survival=xr.DataArray(
+                survival, dims=("world", "period"), coords={"world": world, "period": period}
+            ),
             survival_modal=xr.DataArray(survival0, dims=("period",), coords={"period": period}),
-            expired=xr.DataArray(regime[:, :, KINDS.index("expired")], dims=("world", "period"),
-                                 coords={"world": world, "period": period}),
-            broken=xr.DataArray(broken, dims=("world", "period", "obligation"),
-                                coords={"world": world, "period": period,
-                                        "obligation": list(game.scenario.obligations)}),
-            breakers=breakers, shams=shams, created=created, flow_difference=flow,
-            front_loading=_front_loading(flow, scenario.period), exposure=exposure,
-            riders=found["riders"], sensitivities=sensitivities,
-            weight=xr.DataArray(w, dims=("world",), coords={"world": world}), stakes=s,
-            grid_error=error, notes=(*grid_notes, *self._notes(centre, out)),
-            otherwise=self.proposal.otherwise or "never", hash=scenario.hash, seed=self.seed,
+            expired=xr.DataArray(
+                regime[:, :, KINDS.index("expired")],
+                dims=("world", "period"),
+                coords={"world": world, "period": period},
+            ),
+            broken=xr.DataArray(
+                broken,
+                dims=("world", "period", "obligation"),
+                coords={
+                    "world": world,
+                    "period": period,
+                    "obligation": list(game.scenario.obligations),
+                },
+            ),
+            breakers=breakers,
+            shams=shams,
+            created=created,
+            flow_difference=flow,
+            front_loading=_front_loading(flow, scenario.period),
+            exposure=exposure,
+            riders=found["riders"],
+            sensitivities=sensitivities,
+            weight=xr.DataArray(w, dims=("world",), coords={"world": world}),
+            stakes=s,
+            grid_error=error,
+            notes=(*grid_notes, *self._notes(centre, out)),
+            otherwise=self.proposal.otherwise or "never",
+            hash=scenario.hash,
+            seed=self.seed,
             levels=self.plain.method.grid.levels,
-            paths=self.plain.paths if game.stocks else 0, solves=self._budget(len(w), found),
-        )  # fmt: skip
+            paths=self.plain.paths if game.stocks else 0,
+            solves=self._budget(len(w), found),
+        )
 
     def _worth(self, out: dict[str, Any]) -> np.ndarray:
         """[world, party] value of the deal in force minus value of no deal."""
@@ -277,8 +352,9 @@ class _Job:
             found.append(Sham(party, float(worth0[i]), bound, bound < 0 < float(worth0[i])))
         return tuple(found)
 
-    def _breakers(self, course: Course, course0: Course, duties: list[Obligation],
-                  w: np.ndarray) -> tuple[Breaker, ...]:  # fmt: skip
+    def _breakers(
+        self, course: Course, course0: Course, duties: list[Obligation], w: np.ndarray
+    ) -> tuple[Breaker, ...]:
         names = list(self.plain.game.scenario.obligations)
         found = []
         for o in duties:
@@ -323,19 +399,24 @@ class _Job:
         deal, none = course_of(part, 0), course_of(part, 1)
         n = len(self.scenario.parties)
         gain = (np.asarray(deal.flow) - np.asarray(none.flow))[0, :, :n]
-        return xr.DataArray(gain, dims=("period", "party"),
-                            coords={"period": np.arange(len(gain)),
-                                    "party": list(self.scenario.parties)})  # fmt: skip
+        return xr.DataArray(
+            gain,
+            dims=("period", "party"),
+            coords={"period": np.arange(len(gain)), "party": list(self.scenario.parties)},
+        )
 
-    def _sensitivities(self, found: tuple[tuple[str, ...], np.ndarray], sample: Worlds
-                       ) -> tuple[Sensitivity, ...]:  # fmt: skip
+    def _sensitivities(
+        self, found: tuple[tuple[str, ...], np.ndarray], sample: Worlds
+    ) -> tuple[Sensitivity, ...]:
         names, table = found
         w = np.asarray(sample.weight)
         values = np.asarray(sample.values)
-        reach = np.array([
-            weighted_quantile(values[:, k], w, 0.9) - weighted_quantile(values[:, k], w, 0.1)
-            for k in range(len(names))
-        ])  # fmt: skip
+        reach = np.array(
+            [
+                weighted_quantile(values[:, k], w, 0.9) - weighted_quantile(values[:, k], w, 0.1)
+                for k in range(len(names))
+            ]
+        )
         out = []
         for i, party in enumerate(self.scenario.parties):
             swing = table[i] * reach
@@ -350,8 +431,14 @@ class _Job:
         here = headlines(self.plain, centre)
         return {name: abs(here[name] - coarse[name]) for name in here}
 
-    def _grid_notes(self, error: dict[str, float], worth: np.ndarray, survival: np.ndarray,
-                    w: np.ndarray, parties: tuple[str, ...]) -> list[str]:  # fmt: skip
+    def _grid_notes(
+        self,
+        error: dict[str, float],
+        worth: np.ndarray,
+        survival: np.ndarray,
+        w: np.ndarray,
+        parties: tuple[str, ...],
+    ) -> list[str]:
         """Where the grid error is more than a fifth of the spread over worlds."""
         loud = []
         for i, p in enumerate(parties):
@@ -367,8 +454,9 @@ class _Job:
             return []
         return [
             "the grid error is estimated at more than a fifth of the spread over worlds for "
-            + ", ".join(loud) + "; use --fine"
-        ]  # fmt: skip
+            + ", ".join(loud)
+            + "; use --fine"
+        ]
 
     def _notes(self, centre: dict[str, Any], out: dict[str, Any]) -> list[str]:
         notes = []
@@ -386,8 +474,8 @@ class _Job:
     def _budget(self, count: int, found: dict[str, Any]) -> str:
         more = 6 if found["riders"] is None else 7
         return (
-            f"1 solve in each of {count} worlds; {more} at the modal world (one of them a gradient, "
-            f"one on a coarser grid)"
+            f"1 solve in each of {count} worlds; {more} at the modal world "
+            "(one of them a gradient, one on a coarser grid)"
         )
 
 
@@ -416,9 +504,7 @@ def _duties(game: Game) -> list[Obligation]:
 
 def _promised(game: Game, o: Obligation) -> bool:
     """Whether an obligation that falls due on a breach would bind in some broken regime."""
-    return any(
-        o in game.graph.active(r) for r in game.graph.regimes if r.kind == "broken"
-    )
+    return any(o in game.graph.active(r) for r in game.graph.regimes if r.kind == "broken")
 
 
 def _closed(scenario: Scenario, binds: tuple[Bind, ...]) -> tuple[str, ...]:
@@ -442,5 +528,3 @@ def _front_loading(flow: xr.DataArray, period: str) -> dict[str, float]:
         total = float(np.sum(np.abs(path)))
         out[str(p)] = float(np.sum(path[:year])) / total if total > 0 else 0.0
     return out
-
-

@@ -102,7 +102,9 @@ class Assessment:
     shams: tuple[Sham, ...]
     created: Created | None
     flow_difference: xr.DataArray  # [period, party] deal minus no deal, undiscounted, modal
-    front_loading: dict[str, float]  # share of the horizon's undiscounted difference in the 1st year
+    front_loading: dict[
+        str, float
+    ]  # share of the horizon's undiscounted difference in the 1st year
     exposure: dict[str, float]  # if the deal is signed and broken: value minus no deal, modal
     riders: Riders | None
     sensitivities: tuple[Sensitivity, ...]
@@ -134,12 +136,16 @@ class Assessment:
         rows = [
             self.survival_modal.values,
             w @ s / w.sum(),
-            *(np.array([weighted_quantile(s[:, t], w, q) for t in range(s.shape[1])]) for q in BAND),
+            *(
+                np.array([weighted_quantile(s[:, t], w, q) for t in range(s.shape[1])])
+                for q in BAND
+            ),
         ]
         return xr.DataArray(
-            np.stack(rows), dims=("statistic", "period"),
+            np.stack(rows),
+            dims=("statistic", "period"),
             coords={"statistic": ["modal", "mean", "low", "high"], "period": self.survival.period},
-        )  # fmt: skip
+        )
 
     def to_dataframe(self) -> Any:
         """One row per world: weight, worth to every party, signing, survival at the end."""
@@ -205,6 +211,3 @@ def _plain(x: Any) -> Any:
     if hasattr(x, "__dataclass_fields__"):
         return {k: _plain(getattr(x, k)) for k in x.__dataclass_fields__}
     return x
-
-
-

@@ -10,8 +10,9 @@ from servanda.scenario.model import Obligation, Proposal, Scenario
 WORDS = {"day": "days", "week": "weeks", "month": "months", "quarter": "quarters", "year": "years"}
 
 
-def net_exchange(scenario: Scenario, proposal: Proposal, bound: list[Obligation],
-                 fallen_due: list[Obligation]) -> str:  # fmt: skip
+def net_exchange(
+    scenario: Scenario, proposal: Proposal, bound: list[Obligation], fallen_due: list[Obligation]
+) -> str:
     """The exchange as seen before anything is valued: duties, terms given, time, sanction."""
     proposer = proposal.proposer
     # what others must do first, what the proposer does in return last
@@ -44,7 +45,9 @@ def _join(obligations: list[Obligation]) -> str:
     return ", ".join(labels[:-1]) + " and " + labels[-1]
 
 
-def _terms_without_duty(scenario: Scenario, proposal: Proposal, bound: list[Obligation]) -> list[str]:
+def _terms_without_duty(
+    scenario: Scenario, proposal: Proposal, bound: list[Obligation]
+) -> list[str]:
     """Changed terms that no listed obligation already says."""
     said = set().union(*(o.while_.names for o in bound if o.while_ is not None))
     found = []

@@ -13,8 +13,8 @@ import numpy as np
 
 from servanda.errors import QuestionError, unknown
 from servanda.show import charts
+from servanda.show.marks import in_words, short_names
 from servanda.show.render import save
-from servanda.show.terminal import in_words, short_names
 
 if TYPE_CHECKING:
     from servanda.questions.assessment import Assessment
@@ -45,18 +45,27 @@ def _survival(a: Assessment) -> Spec:
         if b.probability.modal >= 0.1 and np.isfinite(b.median_period)
     ]
     return charts.survival(
-        a.survival.period.values, band["mean"], band["low"], band["high"],
-        deal=in_words(a.deal), unit=a.period_name, modal=a.survival_modal.values, events=events,
-    )  # fmt: skip
+        a.survival.period.values,
+        band["mean"],
+        band["low"],
+        band["high"],
+        deal=in_words(a.deal),
+        unit=a.period_name,
+        modal=a.survival_modal.values,
+        events=events,
+    )
 
 
 def _worth(a: Assessment) -> Spec:
     stakes = np.array([a.stakes[p] or np.nan for p in a.parties])
     return charts.worth_by_party(
-        _names(a, a.parties), a.worth.values / stakes, a.worth_modal.values / stakes,
-        deal=in_words(a.deal), unit=f"{a.period_name}s of each party's stakes",
+        _names(a, a.parties),
+        a.worth.values / stakes,
+        a.worth_modal.values / stakes,
+        deal=in_words(a.deal),
+        unit=f"{a.period_name}s of each party's stakes",
         weight=a.weight.values,
-    )  # fmt: skip
+    )
 
 
 def _interests(a: Assessment) -> Spec:
@@ -67,17 +76,22 @@ def _interests(a: Assessment) -> Spec:
     bars = [k for k in np.argsort(-np.abs(parts.values), kind="stable") if parts.values[k] != 0]
     bars.sort(key=lambda k: order.index(names[k][0]))
     return charts.worth_by_interest(
-        _names(a, [names[k][0] for k in bars]), [in_words(names[k][1]) for k in bars],
-        parts.values[bars], deal=in_words(a.deal),
-    )  # fmt: skip
+        _names(a, [names[k][0] for k in bars]),
+        [in_words(names[k][1]) for k in bars],
+        parts.values[bars],
+        deal=in_words(a.deal),
+    )
 
 
 def _flow(a: Assessment) -> Spec:
     flow = a.flow_difference
     return charts.flow_over_time(
-        flow.period.values, _names(a, map(str, flow.party.values)), flow.values,
-        deal=in_words(a.deal), unit=a.period_name,
-    )  # fmt: skip
+        flow.period.values,
+        _names(a, map(str, flow.party.values)),
+        flow.values,
+        deal=in_words(a.deal),
+        unit=a.period_name,
+    )
 
 
 def _riders(a: Assessment) -> Spec:
@@ -86,9 +100,12 @@ def _riders(a: Assessment) -> Spec:
         raise QuestionError("a picture of the riders needs a deal that changes at least two terms")
     i = r.parties.index(chair)
     return charts.riders(
-        [in_words(t) for t in r.terms], r.shapley[:, i], r.leave_one_out[:, i],
-        deal=in_words(a.deal), party=_names(a, [chair])[0],
-    )  # fmt: skip
+        [in_words(t) for t in r.terms],
+        r.shapley[:, i],
+        r.leave_one_out[:, i],
+        deal=in_words(a.deal),
+        party=_names(a, [chair])[0],
+    )
 
 
 def _gradients(a: Assessment) -> Spec:
@@ -96,9 +113,11 @@ def _gradients(a: Assessment) -> Spec:
     mine = [s for s in a.sensitivities if s.party == chair]
     half = np.array([s.swing / 2 for s in mine])  # to either side of the middle of the range
     return charts.gradients(
-        [in_words(s.assumption) for s in mine], -half, half,
+        [in_words(s.assumption) for s in mine],
+        -half,
+        half,
         figure=f"the worth of {in_words(a.deal)} to {_names(a, [chair])[0]}",
-    )  # fmt: skip
+    )
 
 
 def _names(a: Assessment, parties: Any) -> list[str]:

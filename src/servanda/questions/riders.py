@@ -1,8 +1,8 @@
 """What does each term of a deal contribute to its worth?
 
-In: a proposal. Out, at the modal world, for every term it changes: the worth lost if it is left out
-(leave-one-out) and its Shapley value (Shapley 1953) over all packages of the changed terms, exact up
-to six terms, sampled over random orders with a standard error beyond.
+In: a proposal. Out, at the modal world, for every term it changes: the worth lost if it is left
+out (leave-one-out) and its Shapley value (Shapley 1953) over all packages of the changed terms,
+exact up to six terms, sampled over random orders with a standard error beyond.
 """
 
 from __future__ import annotations
@@ -51,14 +51,23 @@ def without(scenario: Scenario, proposal: Proposal, kept: frozenset[str]) -> Pro
     for name in changed_terms(scenario, proposal):
         if name not in kept:
             terms[name] = (scenario.terms[name].now,)
-    levels = {name: level for name, level in proposal.levels.items()
-              if name in kept or terms[name] == proposal.terms[name]}  # fmt: skip
+    levels = {
+        name: level
+        for name, level in proposal.levels.items()
+        if name in kept or terms[name] == proposal.terms[name]
+    }
     name = proposal.name + "".join(f"-{t}" for t in sorted(proposal.levels.keys() - levels.keys()))
     return replace(proposal, name=name, terms=terms, levels=levels)
 
 
-def riders(scenario: Scenario, proposal: Proposal, method: Method, stakes: tuple[float, ...],
-           world: Worlds, seed: int = 0) -> Riders:  # fmt: skip
+def riders(
+    scenario: Scenario,
+    proposal: Proposal,
+    method: Method,
+    stakes: tuple[float, ...],
+    world: Worlds,
+    seed: int = 0,
+) -> Riders:
     """Worth of every package of the changed terms that is needed, and what terms add to it."""
     terms = changed_terms(scenario, proposal)
     everything = frozenset(terms)
@@ -72,26 +81,37 @@ def riders(scenario: Scenario, proposal: Proposal, method: Method, stakes: tuple
     parties = tuple(scenario.parties)
     value = out["value"][0][:, : len(parties)]
     no_deal = value[game.roots[packages.index(everything)]["no_deal"]]
-    worth = {
-        s: value[game.roots[k]["signed"]] - no_deal
-        for k, s in enumerate(packages)
-    }
+    worth = {s: value[game.roots[k]["signed"]] - no_deal for k, s in enumerate(packages)}
     loo = [worth[everything] - worth[everything - {t}] for t in terms]
     if orders is None:
         shapley = [_exact(worth, terms, t) for t in terms]
         error = [np.zeros(len(parties)) for _ in terms]
     else:
-        samples = np.array([[worth[frozenset(o[: o.index(t) + 1])] - worth[frozenset(o[: o.index(t)])]
-                             for t in terms] for o in orders])  # fmt: skip
+        samples = np.array([[_added(worth, o, t) for t in terms] for o in orders])
         shapley = list(samples.mean(axis=0))
         error = list(samples.std(axis=0, ddof=1) / np.sqrt(len(orders)))
     shape = (len(terms), len(parties))
-    return Riders(terms, parties, np.reshape(loo, shape), np.reshape(shapley, shape),
-                  np.reshape(error, shape), worth[frozenset()])  # fmt: skip
+    return Riders(
+        terms,
+        parties,
+        np.reshape(loo, shape),
+        np.reshape(shapley, shape),
+        np.reshape(error, shape),
+        worth[frozenset()],
+    )
 
 
-def _packages(terms: tuple[str, ...], seed: int
-              ) -> tuple[list[frozenset[str]], list[tuple[str, ...]] | None]:  # fmt: skip
+def _added(
+    worth: dict[frozenset[str], np.ndarray], order: tuple[str, ...], term: str
+) -> np.ndarray:
+    """What a term adds to the terms before it in an order."""
+    before = order[: order.index(term)]
+    return worth[frozenset((*before, term))] - worth[frozenset(before)]
+
+
+def _packages(
+    terms: tuple[str, ...], seed: int
+) -> tuple[list[frozenset[str]], list[tuple[str, ...]] | None]:
     """The packages to solve: all of them, or those along random orders and their leave-one-outs."""
     if len(terms) <= EXACT:
         sizes = range(len(terms) + 1)
@@ -104,7 +124,9 @@ def _packages(terms: tuple[str, ...], seed: int
     return sorted(found, key=lambda s: (len(s), sorted(s))), orders
 
 
-def _exact(worth: dict[frozenset[str], np.ndarray], terms: tuple[str, ...], term: str) -> np.ndarray:
+def _exact(
+    worth: dict[frozenset[str], np.ndarray], terms: tuple[str, ...], term: str
+) -> np.ndarray:
     n = len(terms)
     others = [t for t in terms if t != term]
     total = np.zeros_like(worth[frozenset()])

@@ -30,8 +30,9 @@ class Spread:
         return self.high - self.low
 
 
-def weighted_quantile(values: Float[np.ndarray, " world"], weights: Float[np.ndarray, " world"],
-                      q: float) -> float:  # fmt: skip
+def weighted_quantile(
+    values: Float[np.ndarray, " world"], weights: Float[np.ndarray, " world"], q: float
+) -> float:
     """The quantile of a weighted sample: midpoints of the steps of its distribution, joined up."""
     order = np.argsort(values, kind="stable")
     v, w = np.asarray(values)[order], np.asarray(weights)[order]
@@ -39,8 +40,12 @@ def weighted_quantile(values: Float[np.ndarray, " world"], weights: Float[np.nda
     return float(np.interp(q, at, v))
 
 
-def spread(modal: float, values: Float[np.ndarray, " world"], weights: Float[np.ndarray, " world"],
-           grid_error: float = float("nan")) -> Spread:  # fmt: skip
+def spread(
+    modal: float,
+    values: Float[np.ndarray, " world"],
+    weights: Float[np.ndarray, " world"],
+    grid_error: float = float("nan"),
+) -> Spread:
     """Summarise a figure over worlds."""
     low, median, high = (weighted_quantile(values, weights, q) for q in (BAND[0], 0.5, BAND[1]))
     return Spread(float(modal), median, low, high, float(grid_error))

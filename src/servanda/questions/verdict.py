@@ -22,6 +22,7 @@ from servanda.show.figures import figure
 
 SIGN = 0.75
 REFUSE = 0.25
+SHUFFLES = 400
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,23 @@ class Split:
     gain: float  # how much better than without it worlds are told apart
 
 
-def verdict_from(*, party: str, labels: dict[str, str], scenario: Scenario, proposal: Proposal,
-                 sample: Worlds, worth: Spread, values: np.ndarray, stakes: float,
-                 interests: xr.DataArray, shams: tuple[Sham, ...], breakers: tuple[Breaker, ...],
-                 survival: np.ndarray, created: Created | None, riders: Riders | None
-                 ) -> Verdict:  # fmt: skip
+def verdict_from(
+    *,
+    party: str,
+    labels: dict[str, str],
+    scenario: Scenario,
+    proposal: Proposal,
+    sample: Worlds,
+    worth: Spread,
+    values: np.ndarray,
+    stakes: float,
+    interests: xr.DataArray,
+    shams: tuple[Sham, ...],
+    breakers: tuple[Breaker, ...],
+    survival: np.ndarray,
+    created: Created | None,
+    riders: Riders | None,
+) -> Verdict:
     """The verdict for one party (see the module's text)."""
     w = np.asarray(sample.weight)
     good = share(values > 0, w)
@@ -56,34 +69,60 @@ def verdict_from(*, party: str, labels: dict[str, str], scenario: Scenario, prop
             f"{_percent(split.outside)} of the others"
         )
     return Verdict(
-        party=party, answer=answer, asked=party in proposal.signatories, worth=worth, share=good,
-        margin=worth.median / stakes if stakes > 0 else float("nan"), condition=condition,
+        party=party,
+        answer=answer,
+        asked=party in proposal.signatories,
+        worth=worth,
+        share=good,
+        margin=worth.median / stakes if stakes > 0 else float("nan"),
+        condition=condition,
         reasons=tuple(
             _reasons(party, labels, scenario, worth.grid_error, interests, shams, created, riders)
         ),
-    )  # fmt: skip
+    )
 
 
 def best_split(scenario: Scenario, sample: Worlds, good: np.ndarray) -> Split | None:
     """The single condition that best separates good worlds from the others (a stump).
 
-    None when all worlds agree, or when no condition gets at least a tenth of the weight right that
-    the majority gets wrong.
+    None when all worlds agree, when no condition gets at least a tenth of the weight right that the
+    majority gets wrong, or when chance would do as well: among hundreds of conditions some fit
+    anything, so the same search is made with the verdicts shuffled among the worlds, and the
+    condition must beat the best of nineteen in twenty shuffles.
     """
     w = np.asarray(sample.weight)
-    base = max(share(good, w), share(~good, w))
-    best: Split | None = None
-    for text, inside in _conditions(scenario, sample):
-        a, b = float(w[inside].sum()), float(w[~inside].sum())
-        if a < 0.05 or b < 0.05:
-            continue
-        s_in, s_out = share(good[inside], w[inside]), share(good[~inside], w[~inside])
-        if s_in <= s_out:
-            continue
-        right = a * s_in + b * (1 - s_out)
-        if right > base + 0.1 * (1 - base) and (best is None or right - base > best.gain):
-            best = Split(text, s_in, s_out, right - base)
-    return best
+    found = [
+        (text, inside)
+        for text, inside in _conditions(scenario, sample)
+        if 0.05 <= float(w[inside].sum()) <= 0.95
+    ]
+    if not found or good.all() or not good.any():
+        return None
+    inside = np.array([x for _, x in found], float)
+    gain, s_in, s_out, base = _gains(inside, w, good[:, None])
+    best = int(np.argmax(gain[:, 0]))
+    rng = np.random.default_rng(sample.seed)
+    shuffled = np.stack([rng.permutation(good) for _ in range(SHUFFLES)], axis=1)
+    chance = np.quantile(_gains(inside, w, shuffled)[0].max(axis=0), 0.95)
+    if gain[best, 0] <= max(0.1 * (1 - base[0]), chance):
+        return None
+    return Split(found[best][0], float(s_in[best, 0]), float(s_out[best, 0]), float(gain[best, 0]))
+
+
+def _gains(
+    inside: np.ndarray, w: np.ndarray, good: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """How much better conditions [condition, world] tell good worlds [world, case] than a majority.
+
+    Returns that gain and the share of good worlds inside and outside, all [condition, case], and
+    the weight of the majority [case]. Conditions that point the wrong way gain nothing.
+    """
+    both = inside @ (w[:, None] * good)
+    a, all_good = (inside @ w)[:, None], w @ good
+    base = np.maximum(all_good, 1 - all_good)
+    s_in, s_out = both / a, (all_good - both) / (1 - a)
+    right = both + (1 - a) - (all_good - both)
+    return np.where(s_in > s_out, right - base, 0.0), s_in, s_out, base
 
 
 def _conditions(scenario: Scenario, sample: Worlds) -> list[tuple[str, np.ndarray]]:
@@ -94,8 +133,9 @@ def _conditions(scenario: Scenario, sample: Worlds) -> list[tuple[str, np.ndarra
         for k, name in enumerate(members):
             label = f"{group.replace('_', ' ')}: {name.replace('_', ' ')}"
             found.append((label, chosen == k))
-            found.append((f"{group.replace('_', ' ')} other than {name.replace('_', ' ')}",
-                          chosen != k))  # fmt: skip
+            found.append(
+                (f"{group.replace('_', ' ')} other than {name.replace('_', ' ')}", chosen != k)
+            )
     for k, name in enumerate(sample.names):
         x = np.asarray(sample.values)[:, k]
         if np.ptp(x) == 0:
@@ -107,9 +147,16 @@ def _conditions(scenario: Scenario, sample: Worlds) -> list[tuple[str, np.ndarra
     return found
 
 
-def _reasons(party: str, labels: dict[str, str], scenario: Scenario, error: float,
-             interests: xr.DataArray, shams: tuple[Sham, ...], created: Created | None,
-             riders: Riders | None) -> list[str]:  # fmt: skip
+def _reasons(
+    party: str,
+    labels: dict[str, str],
+    scenario: Scenario,
+    error: float,
+    interests: xr.DataArray,
+    shams: tuple[Sham, ...],
+    created: Created | None,
+    riders: Riders | None,
+) -> list[str]:
     """The largest gain and loss by interest, the costliest rider, sham and created problem."""
     own = {
         name: float(interests.sel(interest=f"{party}.{name}"))
@@ -122,26 +169,30 @@ def _reasons(party: str, labels: dict[str, str], scenario: Scenario, error: floa
         parts = []
         small = 0.1 * max(own[up], -own[down])  # next to the other, not worth a line
         if own[up] > small:
-            parts.append(f"gains most in {up.replace('_', ' ')} ({figure(own[up], error)})")
+            parts.append(f"largest gain: {up.replace('_', ' ')} ({figure(own[up], error)})")
         if -own[down] > small:
-            parts.append(f"loses most in {down.replace('_', ' ')} ({figure(own[down], error)})")
+            parts.append(f"largest loss: {down.replace('_', ' ')} ({figure(own[down], error)})")
         if parts:
-            out.append(f"{labels[party]} " + " and ".join(parts))
+            out.append(", ".join(parts))
     if riders is not None and riders.terms:
         i = riders.parties.index(party)
         k = int(np.argmin(riders.leave_one_out[:, i]))
         if riders.leave_one_out[k, i] < 0:
             name = scenario.terms[riders.terms[k]].label or riders.terms[k]
             loss = figure(float(riders.leave_one_out[k, i]), error)
-            out.append(f"the costliest term is '{name}' ({loss} against leaving it out)")
+            out.append(f"costliest term: {name} ({loss} against leaving it out)")
     for s in shams:
         if s.sham:
-            out.append(f"{labels[s.party]} signs only because it can break: bound to its word the "
-                       f"deal is worth {figure(s.worth_bound, error)} to it")  # fmt: skip
+            out.append(
+                f"{labels[s.party]} signs only because it can break: bound to its word the "
+                f"deal is worth {figure(s.worth_bound, error)} to it"
+            )
     if created is not None and party in created.relief and created.relief[party] > 0:
         who, relief = labels[created.asker], figure(created.relief[party], error)
-        out.append(f"if {who} simply stopped the harm it offers to stop, "
-                   f"{labels[party]} would gain {relief} without a deal")  # fmt: skip
+        out.append(
+            f"if {who} simply stopped the harm it offers to stop, "
+            f"{labels[party]} would gain {relief} without a deal"
+        )
     return out
 
 
