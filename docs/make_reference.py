@@ -49,7 +49,7 @@ MEANINGS = {
     "phases": "Finite states.",
     "moves": "What each party can do in a period.",
     "let": "Formulas with a name, in any order.",
-    "interests": "What each party gets in a period, as formulas in its own unit; they are added up.",
+    "interests": "What each party gets in a period, in its own unit, added up.",
     "terms": "What can be negotiated.",
     "obligations": "What a deal binds parties to.",
     "order": "The order of play; a list within it moves at once. Default: as listed in `moves`.",
@@ -112,7 +112,8 @@ FORMULAS = """\
 Arithmetic (`+ - * / **`), comparisons, `and`, `or`, `not`, `a if c else b`, and the functions
 {functions}.
 
-A comparison gives 1 or 0; a number counts as true above 0.5. Both branches of an `if` are worked out, so guard a logarithm inside it: `log(max(x, 0.01))`.
+A comparison gives 1 or 0; a number counts as true above 0.5. Both branches of an `if` are worked
+out, so guard a logarithm inside it: `log(max(x, 0.01))`.
 
 | name | what it reads |
 |---|---|

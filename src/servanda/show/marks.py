@@ -5,6 +5,7 @@ passes `clean` here before it goes anywhere.
 """
 
 import math
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -256,6 +257,18 @@ def clean(text: str, limit: int = 80) -> str:
     """One printable line: no control or direction characters, cut where it would fill the page."""
     line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def in_words(name: str) -> str:
+    """A name from a scenario as words: `no_rearm.verified` becomes "no rearm, verified"."""
+    return clean(re.sub(r"(?<=\w)\.(?=[A-Za-z])", ", ", name).replace("_", " "), 200)
+
+
+def short_names(labels: dict[str, str]) -> dict[str, str]:
+    """Labels without a bracket at the end, where they still tell the parties apart."""
+    full = {party: clean(label) for party, label in labels.items()}
+    short = {p: re.sub(r"\s*\([^()]*\)$", "", name) or name for p, name in full.items()}
+    return short if len(set(short.values())) == len(short) else full
 
 
 def plural(unit: str) -> str:

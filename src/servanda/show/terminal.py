@@ -28,7 +28,7 @@ from servanda.show.figures import (
     percent_between,
     sign_uncertain,
 )
-from servanda.show.marks import clean
+from servanda.show.marks import clean, in_words, short_names
 from servanda.show.page import Block, Chart, Columns, Heading, Paragraph, print_page
 from servanda.show.text_charts import terminal_survival
 
@@ -145,19 +145,20 @@ class _Page:
     def reasons(self) -> list[Block]:
         lines = []
         for v in self.answer.verdicts:
-            said = [self.shortened(v.party, reason) for reason in v.reasons]
+            said = [self.shortened(reason) for reason in v.reasons]
             if self.one_chair:
                 lines += [Paragraph(f"- {r[:1].upper()}{r[1:]}.", hang=2) for r in said]
             elif said:
                 lines.append(Paragraph(f"- {self.name(v.party)}: {'; '.join(said)}.", hang=2))
         return [Heading("Why", f"central case, {OWN_UNITS}"), *lines] if lines else []
 
-    def shortened(self, party: str, reason: str) -> str:
-        """A reason with short names, and without the party's own when its line starts with it."""
-        words = clean(reason, 500)
-        for p, label in self.answer.labels.items():
-            words = words.replace(clean(label), self.name(p))
-        return words if self.one_chair else words.removeprefix(f"{self.name(party)} ")
+    def shortened(self, words: str) -> str:
+        """What an answer says in words, with the short names of parties."""
+        words = clean(words, 500)
+        for party, label in self.answer.labels.items():
+            words = words.replace(clean(label), self.name(party))
+            words = re.sub(rf"\b(to|by) {party}\b", rf"\1 {_escaped(self.name(party))}", words)
+        return words
 
     # -- will it be signed, kept, broken -------------------------------------------------------
 
@@ -404,7 +405,7 @@ class _Page:
             lines.append(f"{UNSURE} after a figure: sign uncertain, the grid error could turn it.")
         if self.survival_error >= 0.05:
             lines.append("~ before a percentage: the grid error supports no finer figure.")
-        lines += [f"Note: {clean(note, 400).rstrip('.')}." for note in a.notes]
+        lines += [f"Note: {self.shortened(note).rstrip('.')}." for note in a.notes]
         lines.append(f"Servanda {a.version}, scenario {clean(a.hash)[:12]}.")
         heading = Heading("How to read this")
         return [heading, *(Paragraph(line, "dim", hang=2) for line in lines)]
@@ -465,16 +466,8 @@ class _Page:
         return (name, percent(here, error), *self.if_many(*spread))
 
 
-def in_words(name: str) -> str:
-    """A name from a scenario as words: `no_rearm.verified` becomes "no rearm, verified"."""
-    return clean(re.sub(r"(?<=\w)\.(?=[A-Za-z])", ", ", name).replace("_", " "), 200)
-
-
-def short_names(labels: dict[str, str]) -> dict[str, str]:
-    """Labels without a bracket at the end, where they still tell the parties apart."""
-    full = {party: clean(label) for party, label in labels.items()}
-    short = {p: re.sub(r"\s*\([^()]*\)$", "", name) or name for p, name in full.items()}
-    return short if len(set(short.values())) == len(short) else full
+def _escaped(name: str) -> str:
+    return name.replace("\\", r"\\")  # in the replacement of a pattern
 
 
 def _headline(v: Verdict) -> str:
