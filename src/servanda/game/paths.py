@@ -114,7 +114,8 @@ def _at(
     draws, a, _, k = arrival.shape
     points = method.grid.coordinates(jnp.moveaxis(arrival, 2, 0)).reshape(n, draws * a, 1, k)
     notice = notice_probability(group, p)
-    at = jnp.searchsorted(live, row).astype(jnp.int32)
+    # rows out of play are found nowhere: what is computed for them is never used
+    at = jnp.minimum(jnp.searchsorted(live, row), len(live) - 1).astype(jnp.int32)
     branch = None if tables.branch is None else jnp.moveaxis(tables.branch, -1, 0)[..., None]
     everyone = jnp.arange(n, dtype=jnp.int32)
 

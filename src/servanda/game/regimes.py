@@ -131,9 +131,10 @@ class Graph:
             if regime.kind == "in_force":
                 levels[k] = schedule[min(regime.age, len(schedule) - 1)]
             elif regime.kind in ("broken", "expired") and regime.reversing:
-                step = regime.reversing - regime.age - 1
+                # every list is walked back from where it stood when the deal ended
+                step = min(regime.reversing, len(schedule) - 1) - regime.age - 1
                 if self.scenario.terms[name].after == "reverses" and step >= 0:
-                    levels[k] = schedule[min(step, len(schedule) - 1)]
+                    levels[k] = schedule[step]
         return tuple(levels)
 
     def active(self, regime: Regime) -> tuple[Obligation, ...]:
