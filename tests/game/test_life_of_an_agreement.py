@@ -228,18 +228,6 @@ def test_what_was_given_for_good_is_the_ground_of_the_next_deal():
     assert flows[:3] == near([1, 1 + 10 / 2, 1 + 10 * 3 / 4])
 
 
-def test_a_later_deal_can_take_back_what_stays():
-    scenario = story("""
-        moves: {a: [wait]}
-        terms: {border: {levels: {old: 0, new: 1}, after: stays}}
-        interests: {a: {land: border}}
-        proposals:
-          annexation: {signatories: [a], lasts: 1, otherwise: restitution, terms: {border: new}}
-          restitution: {signatories: [a], open: [0, 1], terms: {border: old}}
-        """)
-    assert received(from_signature(scenario, "annexation"))[:2] == near([1, 1 / 2])
-
-
 # -- obligations --------------------------------------------------------------------------------
 
 

@@ -115,13 +115,9 @@ class Graph:
     # -- what a regime is -------------------------------------------------------------------
 
     def agreed(self, proposal: Proposal) -> dict[str, tuple[float, ...]]:
-        """The schedules of the terms a proposal names or changes; the others stay as they are."""
+        """The schedules of the terms a proposal changes; the others stay as they are."""
         now = {name: (term.now,) for name, term in self.scenario.terms.items()}
-        return {
-            name: levels
-            for name, levels in proposal.terms.items()
-            if name in proposal.levels or levels != now[name]
-        }
+        return {name: levels for name, levels in proposal.terms.items() if levels != now[name]}
 
     def levels(self, regime: Regime) -> tuple[float, ...]:
         """The number of every term in this regime, in the scenario's order of terms."""
