@@ -448,11 +448,12 @@ def _group(
         for j, row in enumerate(distinct):
             bits = row[len(obligations) :]
             done = frozenset(x for x, b in zip(pending, bits, strict=True) if b)
-            last = graph.index[graph.after(regime, None, done)]
+            # a regime not met follows only the last period, where the game ends: it is never read
+            last = graph.index.get(graph.after(regime, None, done), n)
             successor[j] = last
             for at in np.flatnonzero(watched):
                 after = graph.after(regime, obligations[at], done)
-                successor[j, at] = graph.index[after]
+                successor[j, at] = graph.index.get(after, n)
         breached_rows.append(flags)
         successor_rows.append(successor)
         watched_rows.append(watched)

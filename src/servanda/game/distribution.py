@@ -23,6 +23,7 @@ from servanda.game.paths import (
     _rows,
     _sorted_rows,
     breakers,
+    per_weight,
     regime_kinds,
 )
 from servanda.game.tables import Parameters
@@ -76,7 +77,6 @@ def exact_course(
         mass = signing(mass, w)
         regime, broken = tally(mass)
         moving = jnp.where(inside, mass, 0.0) if stay else mass
-        total = jnp.maximum(jnp.sum(moving), 1e-300)
         after = mass - moving
         v, _ = sign(game, p, w_next)
         flow = jnp.zeros(len(owner))
@@ -97,9 +97,9 @@ def exact_course(
                 False,
             )
             own = jnp.where(row >= 0, moving, 0.0)
-            flow = flow + jnp.einsum("can,an,n->c", z.flow, z.probability, own) / total
+            flow = flow + jnp.einsum("can,an,n->c", z.flow, z.probability, own)
             joint = own * z.probability[None] * z.event  # [event, a, n]
-            played = jnp.sum(z.probability * own, axis=-1) / total
+            played = jnp.sum(z.probability * own, axis=-1)
             for j in range(len(decisions)):
                 moves = moves.at[j, jnp.asarray(group.joint[:, j])].add(played)
             if z.branch is None:
@@ -108,7 +108,8 @@ def exact_course(
                 for b in range(z.branch.shape[0]):
                     to = z.successor * game.phases + z.target[b]
                     after = after.at[to].add(joint * z.branch[b])
-        return after, (regime, broken, flow, moves)
+        means = (per_weight(x, jnp.sum(moving)) for x in (flow, moves))
+        return after, (regime, broken, *means)
 
     mass = jnp.zeros(n).at[start * game.phases + _first_phase(game)].set(1.0)
     horizon = game.scenario.horizon

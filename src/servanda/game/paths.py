@@ -39,7 +39,7 @@ class Course(NamedTuple):
 
     `regime` are probabilities of each of `KINDS`; `broken` the probability that the deal has been
     broken by each obligation; flows, stocks and moves are means. When following the deal
-    (`stay`), flows, stocks and moves are given that it is in force.
+    (`stay`), flows, stocks and moves are given that it is in force: NaN once it cannot be.
     """
 
     regime: Float[Array, "period kind"]
@@ -238,7 +238,7 @@ def simulate_paths(
         if not stay:
             broken = broken + jnp.mean(jnp.asarray(names)[s.regime].T * alive, axis=1)
         total = jnp.sum(alive)
-        stock = s.x @ alive / total
+        stock = s.x @ alive
         v, _ = sign(game, p, w_next)
         new = s
         flow_now = jnp.zeros((len(owner), n))
@@ -294,11 +294,11 @@ def simulate_paths(
             )
             new = jax.tree.map(functools.partial(jnp.where, member), each, new)
             flow_now = jnp.where(member, flow, flow_now)
-            played = jnp.where(member, z.probability, 0.0) @ alive / total
+            played = jnp.where(member, z.probability, 0.0) @ alive
             for j in range(len(game.scenario.decisions)):
                 moves = moves.at[j, jnp.asarray(group.joint[:, j])].add(played)
-        flow_mean = flow_now @ alive / total
-        return new, (regime, broken, flow_mean, stock, moves)
+        means = (per_weight(x, total) for x in (flow_now @ alive, stock, moves))
+        return new, (regime, broken, *means)
 
     zero = jnp.zeros(n)
     s = _Paths(
@@ -332,10 +332,15 @@ def simulate_paths(
         jnp.concatenate([regime, last[None]]),
         jnp.concatenate([broken, gone[None]]),
         flow,
-        jnp.concatenate([stock, (s.x @ alive / jnp.sum(alive))[None]]),
+        jnp.concatenate([stock, per_weight(s.x @ alive, jnp.sum(alive))[None]]),
         moves,
         jnp.mean(_box(s.score) * s.after_break, axis=1),
     )
+
+
+def per_weight(total: Array, weight: Array) -> Array:
+    """A mean from a sum; NaN where nothing is left to take a mean of, with derivative 0."""
+    return jnp.where(weight > 0, total / jnp.where(weight > 0, weight, 1.0), jnp.nan)
 
 
 def names_of(names: np.ndarray, successor: Array) -> Array:
