@@ -261,3 +261,9 @@ def test_unknown_figures_are_called_unknown(spoil: Callable[[Assessment], Assess
     text = as_text(spoil(made_up()))
     assert "unknown" in text
     assert "nan" not in text
+
+
+def test_a_horizon_of_a_year_has_no_later() -> None:
+    text = as_text(made_up(horizon=12)).split("WHO GETS WHAT, WHEN")[1]
+    assert line_with(text, "first 12 months").split()[-1] == "broken"
+    assert "later" not in line_with(text, "first 12 months")

@@ -302,7 +302,7 @@ class _Job:
             ),
             survival_modal=xr.DataArray(survival0, dims=("period",), coords={"period": period}),
             expired=xr.DataArray(
-                regime[:, :, KINDS.index("expired")],
+                _run_out(regime),
                 dims=("world", "period"),
                 coords={"world": world, "period": period},
             ),
@@ -490,6 +490,16 @@ def headlines(program: Program, out: dict[str, Any]) -> dict[str, float]:
     survival = np.asarray(course_of(out, 0).regime)[0, :, KINDS.index("in_force")]
     found |= {f"survival.{t}": float(survival[t]) for t in (4, 8, 16, 40) if t < len(survival)}
     return found
+
+
+def _run_out(regime: np.ndarray) -> np.ndarray:
+    """[world, period] probability of having run out.
+
+    Where `otherwise` names a proposal, a deal that runs out leaves that one to be signed.
+    """
+    ways = [KINDS.index(kind) for kind in ("unsigned", "expired")]
+    out: np.ndarray = regime[:, :, ways].sum(axis=2)
+    return out
 
 
 def _duties(game: Game) -> list[Obligation]:

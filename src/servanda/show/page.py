@@ -104,7 +104,7 @@ def _columns(block: Columns, console: Console, width: int, ascii_only: bool) -> 
         )
     for row in block.rows:
         grid.add_row(*(_text(cell, ascii_only) for cell in row))
-    console.print(Padding(grid, (0, 0, 0, 2)), width=width)
+    console.print(Padding(grid, (0, 0, 0, 2), expand=False), width=width)
 
 
 def _text(words: str, ascii_only: bool, style: str = "") -> Text:

@@ -33,7 +33,7 @@ from servanda.show.page import Block, Chart, Columns, Heading, Paragraph, print_
 from servanda.show.text_charts import terminal_survival
 
 if TYPE_CHECKING:  # for readers and type checkers: this room does not need that one to run
-    from servanda.questions.assessment import Assessment, Verdict
+    from servanda.questions.assessment import Assessment, Sensitivity, Verdict
 
 PER_YEAR = {"day": 365, "week": 52, "month": 12, "quarter": 4, "year": 1}
 OWN_UNITS = "each party's own units"
@@ -250,7 +250,7 @@ class _Page:
             return [heading, Paragraph(words)]
         rows, quiet = [], []
         for b in self.answer.breakers:
-            p, label = b.probability, clean(b.label)
+            p, label = b.probability, in_words(b.label)
             if max(p.modal, p.high) < 0.005:
                 quiet.append(f"{self.name(b.party)} ({label})")
                 continue
@@ -312,8 +312,9 @@ class _Page:
             top = [(name, x) for name, x in top if abs(x) > 0.02 * abs(top[0][1])]
             error = self.error(f"worth.{party}")
             places = decimals(error, *(x for _, x in top))
-            said = (f"{in_words(n)} {figure(x, error, places=places)}" for n, x in top)
-            words = ", ".join(said) or "nothing changes"
+            figures = [(in_words(name), figure(x, error, places=places)) for name, x in top]
+            said = [f"{name} {x}" for name, x in figures if x.rstrip(UNSURE) != "0"]
+            words = ", ".join(said) or "no change that the grid error supports"
             lines.append(Paragraph(f"{self.name(party)}: {words}.", hang=2))
         remark = "what makes up that worth, central case"
         return [Heading("Biggest interests", remark), *lines] if any(own.values()) else []
@@ -345,10 +346,10 @@ class _Page:
 
     def timing(self) -> list[Block]:
         flow, exposure = self.answer.flow_difference, self.answer.exposure
-        year, rows = PER_YEAR.get(self.unit, 1), []
-        early, late = flow.values[:year].sum(axis=0), flow.values[year:].sum(axis=0)
+        year, rows = min(PER_YEAR.get(self.unit, 1), len(flow.period)), []
+        parts = [flow.values[:year], *([flow.values[year:]] if year < len(flow.period) else [])]
         for k, party in enumerate(map(str, flow.party.values)):
-            figures = [float(early[k]), float(late[k])]
+            figures = [float(part[:, k].sum()) for part in parts]
             if exposure:
                 figures.append(exposure.get(party, math.nan))
             error = self.error(f"worth.{party}")
@@ -357,7 +358,8 @@ class _Page:
         if not rows or not len(flow.period):
             return []
         first = f"first {count(year, self.unit)}" if year > 1 else f"first {self.unit}"
-        heads = ("", first, "later", *(["signed, then broken"] if exposure else []))
+        heads: tuple[str, ...] = ("", first, *(["later"] if len(parts) > 1 else []))
+        heads += ("signed, then broken",) if exposure else ()
         found: list[Block] = [
             Heading("Who gets what, when", f"deal minus no deal, central case, {OWN_UNITS}"),
             Columns(heads, tuple(rows)),
@@ -370,11 +372,16 @@ class _Page:
     def assumptions(self) -> list[Block]:
         found = [
             s for s in self.answer.sensitivities
-            if s.party in self.answer.chairs and math.isfinite(s.swing) and s.swing != 0
+            if s.party in self.answer.chairs and math.isfinite(s.swing)
         ]  # fmt: skip
-        found.sort(key=lambda s: -abs(s.swing) * np.nan_to_num(self.per_stakes(s.party)))
+
+        def size(s: Sensitivity) -> float:
+            return abs(s.swing) * float(np.nan_to_num(self.per_stakes(s.party)))
+
+        found.sort(key=size, reverse=True)
+        found = [s for s in found[:3] if size(s) > 1e-3 * size(found[0])]
         lines = []
-        for s in found[:3]:
+        for s in found:
             change = figure(s.swing, self.error(f"worth.{s.party}"))
             words = f"- {in_words(s.assumption)}: {change} to {self.name(s.party)}"
             lines.append(Paragraph(words, hang=2))
