@@ -267,3 +267,12 @@ def test_a_horizon_of_a_year_has_no_later() -> None:
     text = as_text(made_up(horizon=12)).split("WHO GETS WHAT, WHEN")[1]
     assert line_with(text, "first 12 months").split()[-1] == "broken"
     assert "later" not in line_with(text, "first 12 months")
+
+
+def test_what_all_chairs_say_alike_is_said_once() -> None:
+    sham = "North signs only because it can break"
+    worth = Spread(1.0, 1.0, 0.5, 1.5)
+    verdicts = tuple(verdict(p, worth, reasons=(f"gain of {p}", sham)) for p in PARTIES)
+    text = flowing(made_up(verdicts=verdicts))
+    assert text.count(sham) == 1
+    assert "- South: gain of south." in text

@@ -33,6 +33,7 @@ from servanda.questions.spread import spread, weighted_quantile
 from servanda.questions.verdict import verdict_from
 from servanda.scenario.model import Obligation, Proposal, Scenario
 from servanda.scenario.worlds import Worlds, draw, modal
+from servanda.show.figures import PER_YEAR
 
 Progress = Callable[..., None]
 """Called with (steps done, steps in all)."""
@@ -261,10 +262,9 @@ class _Job:
                 stakes=s[p],
                 interests=interests,
                 shams=shams,
-                breakers=breakers,
-                survival=survival0,
                 created=created,
                 riders=found["riders"],
+                errors={q: error.get(f"worth.{q}", np.nan) for q in parties},
             )
             for i, p in enumerate(parties)
             if p in chairs
@@ -524,9 +524,6 @@ def _closed(scenario: Scenario, binds: tuple[Bind, ...]) -> tuple[str, ...]:
         decision = next(d for d in scenario.decisions if d.key == b.decision)
         lost += [f"{b.decision}.{o}" for o in decision.options if o not in b.options]
     return tuple(lost)
-
-
-PER_YEAR = {"day": 365, "week": 52, "month": 12, "quarter": 4, "year": 1}
 
 
 def _front_loading(flow: xr.DataArray, period: str) -> dict[str, float]:

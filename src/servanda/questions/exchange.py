@@ -56,7 +56,7 @@ def _terms_without_duty(
             continue
         term = scenario.terms[name]
         label = term.label or name.replace("_", " ")
-        found.append(f"{label[0].lower() + label[1:]} ({level.replace('_', ' ')})")
+        found.append(f"{label} ({level.replace('_', ' ')})")
     return found
 
 

@@ -8,17 +8,19 @@ hypothesis, that best separates the worlds.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
-from servanda.questions.assessment import Breaker, Created, Sham, Verdict
+from servanda.questions.assessment import Created, Sham, Verdict
 from servanda.questions.riders import Riders
 from servanda.questions.spread import Spread, share
 from servanda.scenario.model import Proposal, Scenario
 from servanda.scenario.worlds import Worlds
-from servanda.show.figures import figure
+from servanda.show.figures import figure, sign_uncertain
 
 SIGN = 0.75
 REFUSE = 0.25
@@ -47,12 +49,14 @@ def verdict_from(
     stakes: float,
     interests: xr.DataArray,
     shams: tuple[Sham, ...],
-    breakers: tuple[Breaker, ...],
-    survival: np.ndarray,
     created: Created | None,
     riders: Riders | None,
+    errors: Mapping[str, float],
 ) -> Verdict:
-    """The verdict for one party (see the module's text)."""
+    """The verdict for one party (see the module's text).
+
+    `errors` are the grid errors of worth, by party; what is missing was not estimated.
+    """
     w = np.asarray(sample.weight)
     good = share(values > 0, w)
     split = best_split(scenario, sample, values > 0)
@@ -76,9 +80,7 @@ def verdict_from(
         share=good,
         margin=worth.median / stakes if stakes > 0 else float("nan"),
         condition=condition,
-        reasons=tuple(
-            _reasons(party, labels, scenario, worth.grid_error, interests, shams, created, riders)
-        ),
+        reasons=tuple(_reasons(party, labels, scenario, errors, interests, shams, created, riders)),
     )
 
 
@@ -151,7 +153,7 @@ def _reasons(
     party: str,
     labels: dict[str, str],
     scenario: Scenario,
-    error: float,
+    errors: Mapping[str, float],
     interests: xr.DataArray,
     shams: tuple[Sham, ...],
     created: Created | None,
@@ -162,6 +164,7 @@ def _reasons(
         name: float(interests.sel(interest=f"{party}.{name}"))
         for name in scenario.interests.get(party, {})
     }
+    error = errors.get(party, math.nan)
     out = []
     if own:
         up = max(own, key=lambda k: own[k])
@@ -183,9 +186,11 @@ def _reasons(
             out.append(f"costliest term: {name} ({loss} against leaving it out)")
     for s in shams:
         if s.sham:
+            doubt = errors.get(s.party, math.nan)
+            unsure = sign_uncertain(s.worth, doubt) or sign_uncertain(s.worth_bound, doubt)
             out.append(
-                f"{labels[s.party]} signs only because it can break: bound to its word the "
-                f"deal is worth {figure(s.worth_bound, error)} to it"
+                f"{labels[s.party]} {'perhaps ' if unsure else ''}signs only because it can break: "
+                f"bound to its word the deal is worth {figure(s.worth_bound, doubt)} to it"
             )
     if created is not None and party in created.relief and created.relief[party] > 0:
         who, relief = labels[created.asker], figure(created.relief[party], error)

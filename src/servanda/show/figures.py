@@ -15,6 +15,7 @@ from servanda.show.marks import weighted_quantiles
 
 MINUS = "\N{MINUS SIGN}"
 UNKNOWN = "unknown"
+PER_YEAR = {"day": 365, "week": 52, "month": 12, "quarter": 4, "year": 1}
 UNSURE = "?"
 """Marks a figure that the grid error could turn from gain to loss or back."""
 

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from rich.console import Console
 
 from servanda.show.figures import (
+    PER_YEAR,
     UNSURE,
     band,
     between,
@@ -35,7 +36,6 @@ from servanda.show.text_charts import terminal_survival
 if TYPE_CHECKING:  # for readers and type checkers: this room does not need that one to run
     from servanda.questions.assessment import Assessment, Sensitivity, Verdict
 
-PER_YEAR = {"day": 365, "week": 52, "month": 12, "quarter": 4, "year": 1}
 OWN_UNITS = "each party's own units"
 # answer -> how it reads for a party that is asked, for one that is not, and its colour
 ANSWERS = {
@@ -65,9 +65,10 @@ def blocks(answer: Assessment) -> list[Block]:
     sections = (
         page.heading(), page.verdict(), page.reasons(), page.signing(), page.survival(),
         page.breakers(), page.shams(), page.worth(), page.interests(), page.riders(),
-        page.timing(), page.assumptions(), page.foot(),
+        page.timing(), page.assumptions(),
     )  # fmt: skip
-    return [block for section in sections for block in section]
+    found = [block for section in sections for block in section]
+    return found + page.foot(marked=any(map(_marked, found)))
 
 
 class _Page:
@@ -143,13 +144,15 @@ class _Page:
         return found
 
     def reasons(self) -> list[Block]:
-        lines = []
-        for v in self.answer.verdicts:
-            said = [self.shortened(reason) for reason in v.reasons]
-            if self.one_chair:
-                lines += [Paragraph(f"- {r[:1].upper()}{r[1:]}.", hang=2) for r in said]
-            elif said:
+        """Each chair's reasons; what all chairs say alike is said once."""
+        verdicts, lines = self.answer.verdicts, []
+        common = [r for r in verdicts[0].reasons if all(r in v.reasons for v in verdicts)]
+        for v in verdicts:
+            said = [self.shortened(r) for r in v.reasons if r not in common]
+            if said:
                 lines.append(Paragraph(f"- {self.name(v.party)}: {'; '.join(said)}.", hang=2))
+        for reason in map(self.shortened, common):
+            lines.append(Paragraph(f"- {reason[:1].upper()}{reason[1:]}.", hang=2))
         return [Heading("Why", f"central case, {OWN_UNITS}"), *lines] if lines else []
 
     def shortened(self, words: str) -> str:
@@ -262,7 +265,7 @@ class _Page:
             rows.append((f"{self.name(b.party)}: {label}", percent(p.modal, e), *ends, when))
         found: list[Block] = [heading]
         if rows:
-            heads = ("", "central", *self.if_many("8 in 10 worlds"), "half of that")
+            heads = ("party: its duty", "central", *self.if_many("8 in 10 worlds"), "half of that")
             found.append(Columns(heads, tuple(rows)))
         if quiet:
             found.append(Paragraph("Hardly ever: " + "; ".join(quiet) + ".", hang=2))
@@ -274,7 +277,9 @@ class _Page:
             error = self.error(f"worth.{s.party}")
             places = decimals(error, s.worth, s.worth_bound)
             free, bound = (figure(x, error, places=places) for x in (s.worth, s.worth_bound))
-            rows.append((self.name(s.party), free, bound, "yes" if s.sham else "no"))
+            unsure = UNSURE if UNSURE in free + bound else ""
+            sham = "yes" + unsure if s.sham else "no"
+            rows.append((self.name(s.party), free, bound, sham))
         if not rows:
             return []
         heads = ("worth, central case", "free to break", "hands tied", "signs only to break")
@@ -390,7 +395,7 @@ class _Page:
 
     # -- how sure is that ----------------------------------------------------------------------
 
-    def foot(self) -> list[Block]:
+    def foot(self, marked: bool) -> list[Block]:
         a = self.answer
         over = "Middle, 8 in 10 (10 to 90 %), mean and shares" if self.worlds > 1 else "Shares"
         lines = [
@@ -408,7 +413,7 @@ class _Page:
         else:
             lines.append(f"No deal: {in_words(a.otherwise)} is on the table instead.")
         lines += [self.grid(), f"Solved: {clean(a.solves, 200)}."]
-        if self.any_uncertain():
+        if marked:
             lines.append(f"{UNSURE} after a figure: sign uncertain, the grid error could turn it.")
         if self.survival_error >= 0.05:
             lines.append("~ before a percentage: the grid error supports no finer figure.")
@@ -430,19 +435,6 @@ class _Page:
         line += f". Estimated grid error of worth: {', '.join(said)}"
         points = 100 * self.survival_error
         return f"{line}; of survival: up to {max(points, 1):.0f} points."
-
-    def any_uncertain(self) -> bool:
-        """Whether some worth on the page, whole or in parts, is within its grid error."""
-        parts = self.answer.worth_by_interest
-        figures = [
-            (str(p), float(x))
-            for p, x in zip(
-                self.answer.worth_modal.party.values, self.answer.worth_modal.values, strict=True
-            )
-        ]
-        figures += [(str(n).partition(".")[0], float(x)) for n, x in zip(
-            parts.interest.values, parts.values, strict=True)]  # fmt: skip
-        return any(sign_uncertain(x, self.error(f"worth.{p}")) for p, x in figures)
 
     # -- shared ---------------------------------------------------------------------------------
 
@@ -471,6 +463,14 @@ class _Page:
         low, middle, high = band(over, self.answer.weight)
         spread = (percent(middle, error), percent_between(low, high, error))
         return (name, percent(here, error), *self.if_many(*spread))
+
+
+def _marked(block: Block) -> bool:
+    """Whether a block holds a figure that is marked as uncertain in its sign."""
+    words = [block.words] if isinstance(block, Paragraph) else []
+    if isinstance(block, Columns):
+        words = [cell for row in block.rows for cell in row]
+    return any(re.search(rf"\d\{UNSURE}", text) for text in words)
 
 
 def _escaped(name: str) -> str:
