@@ -15,6 +15,9 @@ from servanda.show.marks import weighted_quantiles
 
 MINUS = "\N{MINUS SIGN}"
 UNKNOWN = "unknown"
+UNCLEAR = "unclear"
+HOPELESS = 0.3
+"""The error from which on a probability is not worth stating."""
 PER_YEAR = {"day": 365, "week": 52, "month": 12, "quarter": 4, "year": 1}
 UNSURE = "?"
 """Marks a figure that the grid error could turn from gain to loss or back."""
@@ -69,9 +72,11 @@ def sign_uncertain(value: float, error: float) -> bool:
 
 
 def percent(value: float, error: float = 0.0) -> str:
-    """A probability, rounded to 1, 5 or 10 % as its error allows; "~" marks the rounding."""
+    """A probability, rounded to 1, 5 or 10 % as its error allows ("~"), or unclear."""
     if not math.isfinite(value):
         return UNKNOWN
+    if error >= HOPELESS:
+        return UNCLEAR
     step = _step(error)
     if step > 1:
         return f"~{step * round(100 * value / step)} %"
@@ -82,6 +87,8 @@ def percent_between(low: float, high: float, error: float = 0.0) -> str:
     """A band of probabilities: "12–40 %"."""
     if not (math.isfinite(low) and math.isfinite(high)):
         return UNKNOWN
+    if error >= HOPELESS:
+        return UNCLEAR
     step = _step(error)
     if step > 1:
         a, b = (str(step * round(100 * x / step)) for x in (low, high))

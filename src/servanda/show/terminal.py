@@ -72,7 +72,7 @@ def blocks(answer: Assessment) -> list[Block]:
 
 
 class _Page:
-    """One assessment being laid out; every method is a section, empty if nothing is to be said."""
+    """One assessment being laid out; every method is a section, perhaps empty."""
 
     def __init__(self, answer: Assessment) -> None:
         self.answer = answer
@@ -415,8 +415,8 @@ class _Page:
         lines += [self.grid(), f"Solved: {clean(a.solves, 200)}."]
         if marked:
             lines.append(f"{UNSURE} after a figure: sign uncertain, the grid error could turn it.")
-        if self.survival_error >= 0.05:
-            lines.append("~ before a percentage: the grid error supports no finer figure.")
+        if max(self.survival_error, self.error("signs.all")) >= 0.05:
+            lines.append("~ or unclear, of a percentage: the grid error supports no finer figure.")
         lines += [f"Note: {self.shortened(note).rstrip('.')}." for note in a.notes]
         lines.append(f"Servanda {a.version}, scenario {clean(a.hash)[:12]}.")
         heading = Heading("How to read this")
