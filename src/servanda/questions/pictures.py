@@ -6,6 +6,7 @@ This is where the answer's arrays meet the charts, which know nothing of answers
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from servanda.errors import QuestionError, unknown
 from servanda.show import charts
+from servanda.show.figures import figure
 from servanda.show.marks import in_words, short_names
 from servanda.show.render import save
 
@@ -75,11 +77,14 @@ def _interests(a: Assessment) -> Spec:
     order = [*a.chairs, *(p for p in a.parties if p not in a.chairs)]
     bars = [k for k in np.argsort(-np.abs(parts.values), kind="stable") if parts.values[k] != 0]
     bars.sort(key=lambda k: order.index(names[k][0]))
+    whole = {p: float(a.worth_modal.sel(party=p)) for p in order}
+    said = {p: figure(x, a.grid_error.get(f"worth.{p}", math.nan)) for p, x in whole.items()}
     return charts.worth_by_interest(
         _names(a, [names[k][0] for k in bars]),
         [in_words(names[k][1]) for k in bars],
         parts.values[bars],
         deal=in_words(a.deal),
+        totals=dict(zip(_names(a, order), said.values(), strict=True)),
     )
 
 

@@ -5,7 +5,7 @@ web page can draw. Names go into the data and never into field names or expressi
 scenario file cannot reach into a chart; every chart says what it shows under `description`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -195,6 +195,7 @@ def worth_by_interest(
     *,
     deal: str,
     unit: str = "each party's own units",
+    totals: Mapping[str, str] | None = None,
 ) -> Spec:
     """What a deal is worth to every party, split by interest: diverging bars, one panel a party.
 
@@ -208,6 +209,7 @@ def worth_by_interest(
         high: upper edge of the spread, shape [bar].
         deal: the deal's name or label, for the title.
         unit: the unit of worth.
+        totals: how each party's total is to be said; by default to two digits.
     """
     owner, label, value = names_of(party), names_of(interest), vector(worth)
     unknown = np.full(value.shape, np.nan)
@@ -221,6 +223,7 @@ def worth_by_interest(
         total = float(np.nansum(value[mine]))
         if abs(total) < 1e-9 * float(np.nansum(np.abs(value[mine]))):
             total = 0.0  # what cancels leaves dust
+        said = signed(total) if totals is None else clean(totals[name])
         rows: list[Spec] = [
             {
                 "interest": label[k],
@@ -231,14 +234,14 @@ def worth_by_interest(
             for k in mine
         ]
         words.append(
-            f"{name}, sum {say(total)}: "
+            f"{name}, sum {said}: "
             + ", ".join(f"{row['interest']} {say(row['worth'])}" for row in rows)
             + "."
         )
         x = worth_axis("worth", None)
         panels.append(
             {
-                "title": panel_title(f"{name}: {signed(total)} in all"),
+                "title": panel_title(f"{name}: {said} in all"),
                 "width": WIDTH - 140,
                 "height": {"step": 22},
                 "data": {"values": rows},

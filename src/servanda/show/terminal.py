@@ -84,7 +84,7 @@ class _Page:
         survival = [e for name, e in answer.grid_error.items() if name.startswith("survival.")]
         self.survival_error = max((e for e in survival if math.isfinite(e)), default=0.0)
 
-    # -- what is offered, and the verdict -----------------------------------------------------
+    # -- what is offered, and the verdict --
 
     def heading(self) -> list[Block]:
         a = self.answer
@@ -163,7 +163,7 @@ class _Page:
             words = re.sub(rf"\b(to|by) {party}\b", rf"\1 {_escaped(self.name(party))}", words)
         return words
 
-    # -- will it be signed, kept, broken -------------------------------------------------------
+    # -- will it be signed, kept, broken --
 
     def signing(self) -> list[Block]:
         a, w = self.answer, self.answer.weight.values
@@ -285,7 +285,7 @@ class _Page:
         heads = ("worth, central case", "free to break", "hands tied", "signs only to break")
         return [Heading("Would each sign with its own hands tied?"), Columns(heads, tuple(rows))]
 
-    # -- what it is worth, and what makes it so ------------------------------------------------
+    # -- what it is worth, and what makes it so --
 
     def worth(self) -> list[Block]:
         a, rows = self.answer, []
@@ -393,7 +393,7 @@ class _Page:
         remark = "worth at the high end of the range minus worth at the low end"
         return [Heading("What matters most", remark), *lines] if lines else []
 
-    # -- how sure is that ----------------------------------------------------------------------
+    # -- how sure is that --
 
     def foot(self, marked: bool) -> list[Block]:
         a = self.answer
@@ -434,9 +434,9 @@ class _Page:
             return line + "; its error was not estimated."
         line += f". Estimated grid error of worth: {', '.join(said)}"
         points = 100 * self.survival_error
-        return f"{line}; of survival: up to {max(points, 1):.0f} points."
+        return f"{line}; of survival: up to {count(max(round(points), 1), 'point')}."
 
-    # -- shared ---------------------------------------------------------------------------------
+    # -- shared --
 
     def name(self, party: str) -> str:
         return self.names.get(party) or in_words(party)
