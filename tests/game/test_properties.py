@@ -345,7 +345,6 @@ interests: {{a: {{prize: 1*a.sheep + 1.000001*a.car}}}}
     assert found.moves.values[0, 0] == pytest.approx(expected)
 
 
-@pytest.mark.xfail(strict=True, reason="moves with a closed decision are left out of the stakes")
 def test_stakes_count_what_happens_while_a_decision_is_closed():
     made, _ = prepare(
         sv.load("""

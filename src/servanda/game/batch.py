@@ -20,6 +20,7 @@ from jaxtyping import Array, Float
 
 from servanda.game.backward import Method, backward, sign, value_shape
 from servanda.game.build import Game, build
+from servanda.game.choice import feasible
 from servanda.game.distribution import exact_course
 from servanda.game.grid import make_grid
 from servanda.game.paths import Course, simulate_paths, value_at_start
@@ -172,10 +173,8 @@ def stakes(scenario: Scenario) -> tuple[float, ...]:
         tables = evaluate_group(
             game, group, grid_views(group), p, jnp.asarray(grid.points()), jnp.zeros(()), False
         )
-        feasible = np.ones(tables.flow.shape[:1] + tables.flow.shape[2:], bool)
-        for opened in tables.open.values():
-            feasible &= np.asarray(opened)
-        flow = np.where(feasible[:, None], np.asarray(tables.flow), np.nan)
+        playable = np.asarray(feasible(game, group, tables.open))
+        flow = np.where(playable[:, None], np.asarray(tables.flow)[group.setting], np.nan)
         low = np.fmin(low, np.nanmin(flow, axis=(0, 2, 3)))
         high = np.fmax(high, np.nanmax(flow, axis=(0, 2, 3)))
     return tuple(float(x) for x in np.nan_to_num(high - low))
