@@ -7,7 +7,7 @@ off inside the one traced function, so that no world's grid values outlive it.
 
 from __future__ import annotations
 
-import os
+import queue
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -113,6 +113,20 @@ def compiled(program: Program) -> Any:
     return _COMPILED[key][1]
 
 
+def cores() -> ThreadPoolExecutor:
+    """A pool with one thread a core, each with a JAX device of its own."""
+    devices = jax.local_devices()
+    free: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    for device in devices:
+        free.put(device)
+
+    def settle() -> None:
+        # left open on purpose: it holds for this thread, which ends with the pool
+        jax.default_device(free.get()).__enter__()
+
+    return ThreadPoolExecutor(len(devices), initializer=settle)
+
+
 def run(
     program: Program,
     worlds: Worlds,
@@ -127,15 +141,16 @@ def run(
     machine's cores, or over `pool`.
     """
     function = compiled(program)
-    uniforms = jnp.asarray(program.uniforms()) if program.follow else jnp.zeros((0, 4, 0))
+    # NumPy, not JAX, arrays: they belong to no device
+    uniforms = program.uniforms() if program.follow else np.zeros((0, 4, 0))
     if guess is None:
         guess = np.zeros(value_shape(program.game, program.method))
-    start = jnp.asarray(guess)
-    count = jnp.asarray(program.method.rounds if rounds is None else rounds)
+    start = np.asarray(guess)
+    count = np.asarray(program.method.rounds if rounds is None else rounds)
     keep_terminal = len(worlds.values) == 1
 
     def one(theta: np.ndarray) -> Any:
-        out = function(jnp.asarray(theta), uniforms, start, count)
+        out = function(theta, uniforms, start, count)
         if not keep_terminal:  # megabytes a world that nobody asked for
             out.pop("terminal")
         return jax.device_get(out)
@@ -145,7 +160,7 @@ def run(
     if progress:
         progress(1, len(values))
     if len(values) > 1:
-        own = ThreadPoolExecutor(os.cpu_count() or 1) if pool is None else None
+        own = cores() if pool is None else None
         try:
             for k, part in enumerate((pool or own).map(one, values[1:])):  # type: ignore[union-attr]
                 parts.append(part)

@@ -8,7 +8,6 @@ and the grid error are taken at the modal world, by a fixed number of further so
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,11 +15,11 @@ import numpy as np
 import xarray as xr
 
 from servanda.errors import QuestionError, unknown
-from servanda.game.backward import Method
-from servanda.game.batch import Follow, Program, course_of, run, stakes
+from servanda.game.backward import Method, value_shape
+from servanda.game.batch import Follow, Program, cores, course_of, run, stakes
 from servanda.game.bind import bind_to_obligations
 from servanda.game.build import Game, build
-from servanda.game.differentiate import gradient
+from servanda.game.differentiate import Gradient, gradient
 from servanda.game.grid import coarser, default_levels, fine_levels, make_grid
 from servanda.game.paths import KINDS, Course
 from servanda.game.regimes import Bind, Variant
@@ -68,31 +67,32 @@ def assess(
     if worlds < 1:
         raise QuestionError("at least one world is needed")
     job = _Job.prepare(scenario, proposal, seed, fine, levels)
+    chairs = tuple(scenario.parties) if party is None else (party,)
     steps = _Steps(progress, worlds + 7)
-    pool = ThreadPoolExecutor(2)
+    pool = cores()
     try:
         parts = {
             "centre": pool.submit(steps.count, job.centre),
-            "gradient": pool.submit(steps.count, job.gradients),
-            "interests": pool.submit(steps.count, job.by_interest),
+            "gradient": pool.submit(steps.count, lambda: job.gradients(chairs)),
             "courses": pool.submit(steps.count, job.courses),
             "coarse": pool.submit(steps.count, job.coarse),
             "riders": pool.submit(steps.count, job.rider_worths),
         }
         modal_run = steps.count(lambda: run(job.plain, job.world))
+        terminal = modal_run["terminal"][0]
+        parts["interests"] = pool.submit(steps.count, lambda: job.by_interest(terminal))
         sample = draw(scenario, worlds, seed)
         spread_out = run(
             job.plain,
             sample,
             lambda done, total: steps.add(),
-            modal_run["terminal"][0],
+            terminal,
             WARM_ROUNDS,
             pool,
         )
         found = {name: part.result() for name, part in parts.items()}
     finally:
         pool.shutdown(cancel_futures=True)
-    chairs = tuple(scenario.parties) if party is None else (party,)
     return job.read(chairs, sample, modal_run, spread_out, found)
 
 
@@ -170,10 +170,13 @@ class _Job:
         """Bound hands, the stopped harm, and what is left to parties when the deal breaks."""
         return run(self.bound, self.world)
 
-    def by_interest(self) -> dict[str, Any]:
-        """Values with interests kept apart."""
+    def by_interest(self, terminal: np.ndarray) -> dict[str, Any]:
+        """Values with interests kept apart; parties' totals past the horizon are known already."""
         method = replace(self.plain.method, by_interest=True)
-        return run(replace(self.plain, method=method, follow=()), self.world)
+        program = replace(self.plain, method=method, follow=())
+        guess = np.zeros(value_shape(program.game, method))
+        guess[..., : terminal.shape[-1]] = terminal
+        return run(program, self.world, guess=guess, rounds=WARM_ROUNDS)
 
     def courses(self) -> dict[str, Any]:
         """What happens with the deal, whatever comes after it, and with no deal."""
@@ -191,8 +194,8 @@ class _Job:
         program = replace(self.plain, method=method)
         return headlines(program, run(program, self.world))
 
-    def gradients(self) -> tuple[tuple[str, ...], np.ndarray]:
-        """Derivatives of every party's worth by every assumption, [party, assumption]."""
+    def gradients(self, chairs: tuple[str, ...]) -> Gradient:
+        """Derivatives of the worth to every party asked for by every assumption."""
         root = self.plain.game.roots[0]
         program = replace(self.plain, follow=())
         parties = list(self.scenario.parties)
@@ -200,10 +203,9 @@ class _Job:
         def worths(out: dict[str, Any]) -> dict[str, Any]:
             value = out["value"]
             gain = value[root["signed"]] - value[root["no_deal"]]
-            return {name: gain[i] for i, name in enumerate(parties)}
+            return {name: gain[parties.index(name)] for name in chairs}
 
-        found = gradient(program, worths, self.world)
-        return found.assumptions, found.gradient[0]
+        return gradient(program, worths, self.world)
 
     def rider_worths(self) -> Riders | None:
         """Leave-one-out and Shapley value of every changed term, if there are at least two."""
@@ -405,10 +407,8 @@ class _Job:
             coords={"period": np.arange(len(gain)), "party": list(self.scenario.parties)},
         )
 
-    def _sensitivities(
-        self, found: tuple[tuple[str, ...], np.ndarray], sample: Worlds
-    ) -> tuple[Sensitivity, ...]:
-        names, table = found
+    def _sensitivities(self, found: Gradient, sample: Worlds) -> tuple[Sensitivity, ...]:
+        names, table = found.assumptions, found.gradient[0]
         w = np.asarray(sample.weight)
         values = np.asarray(sample.values)
         reach = np.array(
@@ -418,7 +418,7 @@ class _Job:
             ]
         )
         out = []
-        for i, party in enumerate(self.scenario.parties):
+        for i, party in enumerate(found.figures):
             swing = table[i] * reach
             top = np.argsort(-np.abs(swing))[:3]
             out += [Sensitivity(party, names[k], float(table[i, k]), float(swing[k])) for k in top]
