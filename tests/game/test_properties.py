@@ -26,6 +26,7 @@ from servanda.game.batch import Follow, Program, course_of, run
 from servanda.game.bind import bind_to_obligations
 from servanda.game.distribution import exact_course
 from servanda.game.paths import KINDS, Course, simulate_paths
+from servanda.game.reach import boxes
 from servanda.game.solve import Solution, prepare, read_solution
 from servanda.game.tables import parameters
 from servanda.scenario.worlds import Worlds
@@ -99,7 +100,7 @@ def _strategies(made: Program) -> Any:
 
     def one(theta: jax.Array) -> Backward:
         p = parameters(made.game, theta, made.names, jnp.asarray(made.stakes))
-        return backward(made.game, made.method, p, policies=True)
+        return backward(made.game, made.method, p, boxes(made.game, p), policies=True)
 
     return jax.jit(one)
 
@@ -159,10 +160,11 @@ def _both_ways(made: Program, paths: int) -> Any:
 
     def one(theta: jax.Array, uniforms: jax.Array) -> tuple[list[Course], list[Course]]:
         p = parameters(made.game, theta, made.names, jnp.asarray(made.stakes))
-        w = backward(made.game, made.method, p).values
+        b = boxes(made.game, p)
+        w = backward(made.game, made.method, p, b).values
         exact = [exact_course(made.game, made.method, p, w, f.regime, f.stay) for f in made.follow]
         sampled = [
-            simulate_paths(made.game, made.method, p, w, f.regime, uniforms, f.stay)
+            simulate_paths(made.game, made.method, p, w, f.regime, b, uniforms, f.stay)
             for f in made.follow
         ]
         return exact, sampled

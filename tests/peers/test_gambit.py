@@ -24,6 +24,7 @@ from servanda.game.batch import stakes
 from servanda.game.build import Game, build
 from servanda.game.equilibrium import logit_equilibrium
 from servanda.game.grid import make_grid
+from servanda.game.reach import boxes
 from servanda.game.regimes import Variant
 from servanda.game.tables import parameters
 from servanda.scenario.model import Scenario
@@ -72,7 +73,7 @@ class Played:
 
         def one(theta: jax.Array) -> tuple[Backward, Any]:
             p = parameters(self.game, theta, worlds.names, scale)
-            solved = backward(self.game, method, p, policies=True)
+            solved = backward(self.game, method, p, boxes(self.game, p), policies=True)
             _, accepted = jax.vmap(lambda w: sign(self.game, p, w))(solved.values)
             return solved, accepted
 

@@ -5,17 +5,16 @@ moves of each period. One sweep is
 
     Q = flow + δ E[V(next)],   W = the stages collapsed by logit choice,   V = W after signing,
 
-from the terminal value back to the start. The terminal value is zero, or stationary: past the
-horizon the calendar stands still, sweeps go on until policies settle, then those policies are
-evaluated linearly (modified policy iteration, Puterman 1994, section 6.5) and differentiated
-implicitly.
+from the terminal value back to the start, on a grid whose bounds follow the reachable stocks. The
+terminal value is zero or stationary: past the horizon the calendar stands still, and the game goes
+on until what comes later hardly counts.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -25,9 +24,9 @@ from jaxtyping import Array
 
 from servanda.game.build import Game, Group
 from servanda.game.choice import Stage, joint_probability, play, stages
-from servanda.game.fixedpoint import fixed_point
 from servanda.game.grid import Grid
 from servanda.game.interpolate import Scheme, interpolate
+from servanda.game.reach import epoch_length, epochs
 from servanda.game.sweep import collapse, usable
 from servanda.game.tables import Parameters, Tables, evaluate_group, grid_views
 
@@ -37,8 +36,8 @@ SETTLED = 0.01
 DEFAULT_SCHEME: Scheme = "limited"
 """Chosen on the convergence tables in docs/convergence.md."""
 
-EVALUATION_LIMIT = 400
-"""Most iterations of one evaluation of fixed policies."""
+LATELY = 12
+"""Sweeps past the horizon over which policies are compared."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +47,7 @@ class Method:
     grid: Grid
     scheme: Scheme = DEFAULT_SCHEME
     by_interest: bool = False
-    rounds: int = 4  # past the horizon: rounds of sweeps, each closed by an exact evaluation
-    sweeps: int = 12  # in each round
-    tolerance: float = 1e-6  # of the evaluations, relative
+    sweeps: int = 0  # past the horizon, with a stationary terminal value
 
 
 class Operator(NamedTuple):
@@ -64,9 +61,8 @@ class Operator(NamedTuple):
 class Tail(NamedTuple):
     """How the stationary value was found."""
 
-    sweeps: Array  # in all, evaluations included
-    moved: Array  # share of choice probabilities that still moved in the last round
-    residual: Array  # relative, of the last evaluation
+    sweeps: Array
+    moved: Array  # share of choice probabilities that still moved lately
 
 
 class Backward(NamedTuple):
@@ -99,7 +95,7 @@ def notice_probability(group: Group, p: Parameters) -> Array:
 
 def operator(game: Game, group: Group, method: Method, p: Parameters, period: Array) -> Operator:
     """Evaluate a group's formulas on the grid."""
-    stocks = jnp.asarray(method.grid.points())
+    stocks = method.grid.points()
     views = grid_views(group)
     tables = evaluate_group(game, group, views, p, stocks, period, method.by_interest)
     x = method.grid.coordinates(tables.arrival)
@@ -314,50 +310,83 @@ def backward(
     game: Game,
     method: Method,
     p: Parameters,
+    boxes: Array,
     keep: bool = True,
     policies: bool = False,
-    guess: Array | None = None,
-    rounds: Array | int | None = None,
 ) -> Backward:
     """Solve one world; traced by JAX.
 
-    `keep` returns every period's values, else only the first. `guess` is a stationary value to
-    start from (of a nearby world), [regime, phase, g, channel], and `rounds` how many of the
-    method's rounds to do from there (all).
+    `boxes` are the grid's bounds by epoch (`reach.boxes`). `keep` returns every period's values,
+    else only the first; `policies` the probabilities of every joint move.
     """
     plans = [stages(game, group) for group in game.groups]
     horizon = game.scenario.horizon
+    count, length = epochs(game.scenario), epoch_length(game.scenario)
 
-    def operators(period: Array) -> list[Operator]:
-        return [operator(game, group, method, p, period) for group in game.groups]
+    def inside(box: Array) -> Method:
+        return replace(method, grid=method.grid.within(box))
+
+    def operators(box: Array, period: Array) -> list[Operator]:
+        return [operator(game, group, inside(box), p, period) for group in game.groups]
 
     end = jnp.zeros(value_shape(game, method))
-    tail = Tail(jnp.zeros((), int), jnp.zeros(()), jnp.zeros(()))
+    tail = Tail(jnp.zeros((), int), jnp.zeros(()))
     if game.scenario.terminal == "stationary":
-        start = end if guess is None else guess
-        rounds = method.rounds if rounds is None else rounds
-        past = operators(jnp.asarray(horizon * 1.0))
-        end, tail = _stationary(game, method, plans, past, p, start, jnp.asarray(rounds))
-    fixed = None if game.uses_calendar else operators(jnp.zeros(()))
+        past = operators(boxes[-1], jnp.asarray(horizon * 1.0))
+        end, tail = _stationary(game, method, plans, past, p)
     constant = all((g.live[:horizon] == g.live[0]).all() for g in game.groups)
 
     @functools.partial(jax.checkpoint, prevent_cse=False)
     def body(carry: tuple[Array, Array], x: Any) -> tuple[tuple[Array, Array], Any]:
         w, failures = carry
-        period, live = x
+        period, live, box, fixed = x
         if constant:
             live = [jnp.asarray(_distinct(g.live[0])) for g in game.groups]
         v, _ = sign(game, p, w)
-        ops = operators(period) if fixed is None else fixed
-        w, chosen, failed = sweep(game, method, plans, ops, p, v, live, keep=policies)
+        ops = operators(box, period) if fixed is None else fixed
+        new, chosen, failed = sweep(game, method, plans, ops, p, v, live, keep=policies)
+        # the last epoch may be longer than what is left of the horizon
+        due = period < horizon
+        w = jnp.where(due, new, w)
         kept = (w if keep else None, chosen if policies else None)
-        return (w, failures + failed), kept
+        return (w, failures + jnp.where(due, failed, 0)), kept
 
-    xs = (jnp.arange(horizon) * 1.0, [jnp.asarray(g.live[:horizon]) for g in game.groups])
-    state = (end, jnp.zeros((), int))
-    (first, failures), (values, chosen) = jax.lax.scan(body, state, xs, reverse=True)
+    def epoch(carry: tuple[Array, Array, Array], x: Any) -> tuple[tuple[Array, Array, Array], Any]:
+        w, before, failures = carry
+        box, periods, live = x
+        w = _regrid(method, w, before, box)
+        evaluate = jax.checkpoint(operators, prevent_cse=False)
+        fixed = None if game.uses_calendar else evaluate(box, jnp.zeros(()))
+
+        def step(carry: Any, item: Any) -> Any:
+            return body(carry, (*item, box, fixed))
+
+        (w, failures), kept = jax.lax.scan(step, (w, failures), (periods, live), reverse=True)
+        return (w, box, failures), kept
+
+    shape = (count, length)
+    periods = np.arange(count * length)
+    place = np.minimum(periods, horizon - 1)
+    lives = [jnp.asarray(g.live[place].reshape(*shape, -1)) for g in game.groups]
+    xs = (boxes[:-1], jnp.asarray(periods.reshape(shape) * 1.0), lives)
+    state = (end, boxes[-1], jnp.zeros((), int))
+    (first, _, failures), kept = jax.lax.scan(epoch, state, xs, reverse=True)
+    values, chosen = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:horizon], kept)
     values = jnp.concatenate([values, end[None]]) if keep else jnp.stack([first])
     return Backward(values, chosen if policies else None, tail, failures)
+
+
+def _regrid(method: Method, w: Array, before: Array, after: Array) -> Array:
+    """Values on one box read at the grid points of another."""
+    if not any(n > 1 for n in method.grid.levels):
+        return w
+    points = method.grid.within(after).points().T
+    x = method.grid.within(before).coordinates(points)[None, None]
+    flat = w.reshape(-1, *w.shape[2:])
+    one = jnp.zeros(len(flat), jnp.int32)
+    which = jnp.arange(len(flat), dtype=jnp.int32)[:, None]
+    out = interpolate(flat, x, one, which, method.grid.levels, method.scheme)[:, :, 0]
+    return jnp.swapaxes(out, 1, 2).reshape(w.shape)
 
 
 def _distinct(rows: np.ndarray) -> np.ndarray:
@@ -374,15 +403,13 @@ def _stationary(
     plans: list[tuple[Stage, ...]],
     ops: list[Operator],
     p: Parameters,
-    guess: Array,
-    rounds: Array,
 ) -> tuple[Array, Tail]:
     """The value of the game whose calendar stands still, as the limit of finite horizons.
 
-    Rounds of a fixed number of sweeps, each round closed by the exact value of the policies it has
-    arrived at. Everything is differentiated: sweeps as they are, evaluations implicitly.
+    Sweeps start from what one period is worth, for ever: far ahead everybody plays as if nothing
+    could change. Shapes and levels of values then settle together, and there is no policy that is
+    taken for final before it is.
     """
-    # NumPy, not JAX, arrays: `look` must not close over traced values
     rows = [_distinct(g.live[game.scenario.horizon]) for g in game.groups]
 
     def once(w: Array, keep: bool) -> tuple[Array, Any]:
@@ -390,37 +417,20 @@ def _stationary(
         w, chosen, _ = sweep(game, method, plans, ops, p, v, rows, keep=keep)
         return w, (accepted, chosen)
 
-    shape = guess.shape
-    pairs = zip(game.groups, rows, strict=True)
-    played = np.unique(np.concatenate([g.rows[r, 0] for g, r in pairs]))  # regimes in play
-
-    def look(live: Array, world: tuple) -> Array:
-        ops, p, (accepted, chosen) = world
-        v, _ = sign(game, p, jnp.zeros(shape).at[played].set(live), accepted)
-        return sweep(game, method, plans, ops, p, v, rows, chosen)[0][played]
-
     body = jax.checkpoint(once, prevent_cse=False, static_argnums=1)
 
     def onward(w: Array, _: None) -> tuple[Array, None]:
         return body(w, False)[0], None
 
-    def round_(state: tuple) -> tuple:
-        w, before, sweeps, *_ = state
-        w, _ = jax.lax.scan(onward, w, None, length=method.sweeps - 1)
-        _, policies = body(w, True)
-        moved = _share_moved(policies, before)
-        live, count, gap = _evaluate(look, (ops, p, policies), w[played], method.tolerance)
-        w = jnp.zeros(shape).at[played].set(live)
-        return w, policies, sweeps + count + method.sweeps, moved, gap
-
-    def maybe(state: tuple, k: Array) -> tuple[tuple, None]:
-        return jax.lax.cond(k < rounds, round_, lambda s: s, state), None
-
-    shapes = jax.eval_shape(lambda w: once(w, True), guess)[1]
-    nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-    start = (guess, nothing, jnp.zeros((), int), jnp.ones(()), jnp.zeros(()))
-    (w, _, *tail), _ = jax.lax.scan(maybe, start, jnp.arange(method.rounds))
-    return w, Tail(*tail)
+    discount = p.patience[channel_party(game, method.by_interest)]
+    w, _ = body(jnp.zeros(value_shape(game, method)), False)
+    w, before = body(w / (1.0 - discount), True)
+    count = method.sweeps
+    w, _ = jax.lax.scan(onward, w, None, length=max(0, count - LATELY))
+    w, before = body(w, True)
+    w, _ = jax.lax.scan(onward, w, None, length=LATELY - 1)
+    w, now = body(w, True)
+    return w, Tail(jnp.asarray(count + 3), _share_moved(now, before))
 
 
 def _share_moved(now: Any, before: Any) -> Array:
@@ -428,32 +438,3 @@ def _share_moved(now: Any, before: Any) -> Array:
     pairs = list(zip(jax.tree.leaves(now), jax.tree.leaves(before), strict=True))
     moved = sum((jnp.sum(jnp.abs(x - y) > SETTLED) for x, y in pairs), jnp.zeros((), int))
     return moved / max(1, sum(x.size for x, _ in pairs))
-
-
-Look = Callable[[Array, tuple], Array]
-"""One period back under given policies: values of the regimes in play, and the world."""
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _evaluate(
-    look: Look, world: tuple, guess: Array, tolerance: float
-) -> tuple[Array, Array, Array]:
-    """The value of given policies: w = look(w, world), linear in w."""
-    end = fixed_point(lambda w: look(w, world), guess, tolerance, EVALUATION_LIMIT)
-    return end.x, end.iterations, end.gap
-
-
-def _evaluate_forward(look: Look, world: tuple, guess: Array, tolerance: float) -> tuple[Any, Any]:
-    w, count, gap = _evaluate(look, world, guess, tolerance)
-    return (w, count, gap), (w, world, tolerance)
-
-
-def _evaluate_back(look: Look, saved: Any, cotangent: Any) -> tuple[Any, Array, Array]:
-    w, world, tolerance = saved
-    g = cotangent[0]
-    _, back = jax.vjp(look, w, world)
-    u = fixed_point(lambda u: g + back(u)[0], g, tolerance, EVALUATION_LIMIT).x
-    return back(u)[1], jnp.zeros_like(w), jnp.zeros(())
-
-
-_evaluate.defvjp(_evaluate_forward, _evaluate_back)

@@ -18,7 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from servanda.game.backward import Method, backward, sign, value_shape
+from servanda.game import reach
+from servanda.game.backward import Method, backward, sign
 from servanda.game.build import Game, build
 from servanda.game.choice import feasible
 from servanda.game.distribution import exact_course
@@ -61,14 +62,28 @@ class Program:
         order = rng.permuted(np.broadcast_to(np.arange(self.paths), shape), axis=-1)
         return (order + rng.random(shape)) / self.paths
 
+    def boxes(
+        self, thetas: Float[Array, "world assumption"]
+    ) -> Float[Array, "world epoch bound k"]:
+        """The grid's bounds in every world (`reach.boxes`)."""
+
+        def one(theta: Array) -> Array:
+            p = parameters(self.game, theta, self.names, jnp.asarray(self.stakes))
+            return reach.boxes(self.game, p)
+
+        return jax.lax.map(one, thetas)
+
     def world(
-        self, theta: Array, uniforms: Array, guess: Array | None = None, rounds: Array | None = None
+        self,
+        theta: Array,
+        boxes: Array,
+        uniforms: Array,
     ) -> dict[str, Any]:
-        """Everything wanted of one world; traced by JAX. See `backward` for `guess`, `rounds`."""
+        """Everything wanted of one world; traced by JAX."""
         game, method = self.game, self.method
         p = parameters(game, theta, self.names, jnp.asarray(self.stakes))
-        solved = backward(game, method, p, True, False, guess, rounds)
-        start = value_at_start(game, method, p, solved.values[0])
+        solved = backward(game, method, p, boxes)
+        start = value_at_start(game, method, p, solved.values[0], boxes)
         value, accepted = sign(game, p, start)
         out: dict[str, Any] = {
             "play": start,
@@ -76,13 +91,12 @@ class Program:
             "accept": accepted,
             "alone": _alone(game, p, start),
             "tail": solved.tail,
-            "terminal": solved.values[-1],
             "failures": solved.failures,
         }
         for k, f in enumerate(self.follow):
             if game.stocks:
                 course = simulate_paths(
-                    game, method, p, solved.values, f.regime, uniforms, f.stay, f.exits
+                    game, method, p, solved.values, f.regime, boxes, uniforms, f.stay, f.exits
                 )
             else:
                 course = exact_course(game, method, p, solved.values, f.regime, f.stay)
@@ -100,17 +114,26 @@ def _alone(game: Game, p: Parameters, w: Array) -> list[Array]:
     return out
 
 
-_COMPILED: dict[int, tuple[Program, Any]] = {}
+_COMPILED: dict[int, tuple[Program, Any, Any]] = {}
 
 
-def compiled(program: Program) -> Any:
-    """The jitted function of a program: (theta, uniforms, guess, rounds) -> results."""
+def compiled(program: Program) -> tuple[Any, Any]:
+    """A program's jitted functions: `world` and `boxes`."""
     key = id(program)
     if key not in _COMPILED:
         if len(_COMPILED) > 64:
             _COMPILED.clear()
-        _COMPILED[key] = (program, jax.jit(program.world))
-    return _COMPILED[key][1]
+        _COMPILED[key] = (program, jax.jit(program.world), jax.jit(program.boxes))
+    return _COMPILED[key][1:]
+
+
+def bounds(program: Program, worlds: Worlds) -> Float[np.ndarray, "world epoch bound stock"]:
+    """The grid's bounds in every world."""
+    values = np.asarray(worlds.values, float)
+    if not program.game.stocks:
+        return np.zeros((len(values), 2, 2, 0))
+    found: np.ndarray = jax.device_get(compiled(program)[1](values))
+    return found
 
 
 def cores() -> ThreadPoolExecutor:
@@ -131,41 +154,34 @@ def run(
     program: Program,
     worlds: Worlds,
     progress: Progress | None = None,
-    guess: Any = None,
-    rounds: int | None = None,
     pool: Executor | None = None,
+    boxes: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Run a program in every world; arrays come back with a leading world axis.
 
-    `guess` is the "terminal" of a nearby world (what its run returned). Worlds are spread over the
-    machine's cores, or over `pool`.
+    `boxes` are the grid's bounds [world, epoch, bound, stock] if not the program's own. Worlds are
+    spread over the machine's cores, or over `pool`.
     """
-    function = compiled(program)
+    function = compiled(program)[0]
+    if boxes is None:
+        boxes = bounds(program, worlds)
     # NumPy, not JAX, arrays: they belong to no device
     uniforms = program.uniforms() if program.follow else np.zeros((0, 4, 0))
-    if guess is None:
-        guess = np.zeros(value_shape(program.game, program.method))
-    start = np.asarray(guess)
-    count = np.asarray(program.method.rounds if rounds is None else rounds)
-    keep_terminal = len(worlds.values) == 1
 
-    def one(theta: np.ndarray) -> Any:
-        out = function(theta, uniforms, start, count)
-        if not keep_terminal:  # megabytes a world that nobody asked for
-            out.pop("terminal")
-        return jax.device_get(out)
+    def one(item: tuple[np.ndarray, np.ndarray]) -> Any:
+        return jax.device_get(function(*item, uniforms))
 
-    values = np.asarray(worlds.values, float)
-    parts = [one(values[0])]  # compiles once before threads share it
+    items = list(zip(np.asarray(worlds.values, float), boxes, strict=True))
+    parts = [one(items[0])]  # compiles once before threads share it
     if progress:
-        progress(1, len(values))
-    if len(values) > 1:
+        progress(1, len(items))
+    if len(items) > 1:
         own = cores() if pool is None else None
         try:
-            for k, part in enumerate((pool or own).map(one, values[1:])):  # type: ignore[union-attr]
+            for k, part in enumerate((pool or own).map(one, items[1:])):  # type: ignore[union-attr]
                 parts.append(part)
                 if progress:
-                    progress(k + 2, len(values))
+                    progress(k + 2, len(items))
         finally:
             if own is not None:
                 own.shutdown(cancel_futures=True)

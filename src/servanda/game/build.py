@@ -322,7 +322,7 @@ def _reach(
     for _ in range(graph.scenario.horizon - 1):
         by_period.append(sorted(step(set(by_period[-1]))))
     forever = step(set(by_period[-1]))
-    if graph.scenario.terminal == "stationary":
+    if graph.scenario.terminal != "zero":
         while True:
             more = forever | step(forever)
             if more == forever:

@@ -19,7 +19,7 @@ import xarray as xr
 from jaxtyping import Array, Float
 
 from servanda.game.backward import DEFAULT_SCHEME
-from servanda.game.batch import Follow, Program
+from servanda.game.batch import Follow, Program, bounds
 from servanda.game.interpolate import Scheme
 from servanda.game.paths import KINDS
 from servanda.game.solve import prepare
@@ -41,29 +41,44 @@ class Gradient:
     error: Float[np.ndarray, "world figure assumption"]  # standard error; 0 without paths
 
 
-def gradient(program: Program, figures: Figures, worlds: Worlds, batches: int = 8) -> Gradient:
-    """Differentiate figures in every world; `batches` independent sets of paths if it has any."""
+def gradient(
+    program: Program,
+    figures: Figures,
+    worlds: Worlds,
+    batches: int = 8,
+    boxes: np.ndarray | None = None,
+) -> Gradient:
+    """Differentiate figures in every world; `batches` independent sets of paths if it has any.
+
+    The grid, its bounds (`boxes`, as in `run`) and the number of sweeps are held fixed.
+    """
     if not program.follow or not program.game.stocks:
         batches = 1
     seeds = [replace(program, seed=program.seed + k).uniforms() for k in range(batches)]
     uniforms = jnp.asarray(np.stack(seeds)) if program.follow else jnp.zeros((1, 0, 4, 0))
     labels: list[str] = []
 
-    def vector(theta: Array, u: Array) -> Array:
-        found = figures(program.world(theta, u))
+    def vector(theta: Array, box: Array, u: Array) -> Array:
+        found = figures(program.world(theta, box, u))
         labels[:] = list(found)
         return jnp.stack([jnp.asarray(x, float) for x in found.values()])
 
-    def one(theta: Array, u: Array) -> tuple[Array, Array]:
-        value, back = jax.vjp(lambda t: vector(t, u), theta)
+    def one(theta: Array, box: Array, u: Array) -> tuple[Array, Array]:
+        value, back = jax.vjp(lambda t: vector(t, box, u), theta)
         rows = jax.lax.map(lambda seed: back(seed)[0], jnp.eye(value.shape[0]))
         return value, rows
 
     @jax.jit
-    def everywhere(thetas: Array, uniforms: Array) -> tuple[Array, Array]:
-        return jax.lax.map(lambda theta: jax.lax.map(lambda u: one(theta, u), uniforms), thetas)
+    def everywhere(thetas: Array, boxes: Array, uniforms: Array) -> tuple[Array, Array]:
+        def world(item: tuple[Array, Array]) -> tuple[Array, Array]:
+            theta, box = item
+            return jax.lax.map(lambda u: one(theta, box, u), uniforms)
 
-    value, rows = jax.device_get(everywhere(jnp.asarray(worlds.values), uniforms))
+        return jax.lax.map(world, (thetas, boxes))
+
+    if boxes is None:
+        boxes = bounds(program, worlds)
+    value, rows = jax.device_get(everywhere(jnp.asarray(worlds.values), boxes, uniforms))
     error = np.zeros(rows[:, 0].shape)
     if batches > 1:
         error = rows.std(axis=1, ddof=1) / np.sqrt(batches)
@@ -106,8 +121,8 @@ def differentiate(
 ) -> Derivatives:
     """Derivatives of worth to every party, joint signing and survival at `dates`.
 
-    Survival is read off paths and comes with a standard error; worth and signing are exact. Levels
-    and numbers of sweeps are held fixed. `worlds` defaults to the modal world.
+    Survival is read off paths and comes with a standard error; worth and signing are exact. The
+    grid and numbers of sweeps are held fixed. `worlds` defaults to the modal world.
     """
     program, worlds = prepare(scenario, proposal, worlds, (), levels, scheme, False, paths, seed)
     root = program.game.roots[0]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -19,31 +20,38 @@ from servanda.scenario.model import Scenario
 
 @dataclass(frozen=True)
 class Grid:
-    """Equally spaced levels on every stock's range; one level means the stock is held constant."""
+    """Equally spaced levels between two bounds; one level means the stock is held in the middle.
+
+    The bounds are the stocks' ranges, or inside them (`within`) the part that can be reached.
+    """
 
     levels: tuple[int, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
+    low: Any  # [stock], traced where the grid follows the reachable set
+    high: Any
 
     @property
     def size(self) -> int:
         """The number of grid points."""
         return math.prod(self.levels)
 
-    def points(self) -> Float[np.ndarray, "stock g"]:
+    def within(self, box: Float[Array, "bound stock"]) -> Grid:
+        """The same levels between other bounds."""
+        return replace(self, low=box[0], high=box[1])
+
+    def points(self) -> Float[Array, "stock g"]:
         """Stocks at every grid point, the last stock moving fastest."""
-        axes = [
-            np.linspace(a, b, n) if n > 1 else np.array([(a + b) / 2])
-            for n, a, b in zip(self.levels, self.low, self.high, strict=True)
-        ]
+        axes = [np.linspace(0.0, 1.0, n) if n > 1 else np.array([0.5]) for n in self.levels]
         if not axes:
-            return np.zeros((0, 1))
-        return np.array(list(itertools.product(*axes))).T
+            return jnp.zeros((0, 1))
+        share = np.array(list(itertools.product(*axes))).T
+        low, high = jnp.asarray(self.low)[:, None], jnp.asarray(self.high)[:, None]
+        return low * (1.0 - share) + high * share
 
     def coordinates(self, x: Float[Array, "... stock"]) -> Float[Array, "... stock"]:
-        """Grid coordinates, 0 to levels - 1 along each stock, of stocks inside the range."""
-        low, high = jnp.array(self.low), jnp.array(self.high)
-        return (x - low) / (high - low) * (jnp.array(self.levels) - 1.0)
+        """Grid coordinates, 0 to levels - 1 a stock; what is outside comes to the edge."""
+        low, high = jnp.asarray(self.low), jnp.asarray(self.high)
+        share = jnp.clip((x - low) / (high - low), 0.0, 1.0)
+        return share * (jnp.array(self.levels) - 1.0)
 
 
 def make_grid(scenario: Scenario, levels: tuple[int, ...]) -> Grid:
@@ -52,27 +60,24 @@ def make_grid(scenario: Scenario, levels: tuple[int, ...]) -> Grid:
     return Grid(tuple(levels), tuple(s.low for s in stocks), tuple(s.high for s in stocks))
 
 
-DEFAULT_LEVELS = {0: 1, 1: 41, 2: 15, 3: 8, 4: 5}
-"""Levels per stock by the number of stocks; more stocks get 4 each."""
+NODES, FINE_NODES = 400, 6000
+"""About how many grid points a solution uses, and with a fine grid."""
+
+LEAST_LEVELS, MOST_LEVELS = 3, 200
+"""Per stock, where a scenario does not say."""
 
 
-def default_levels(scenario: Scenario) -> tuple[int, ...]:
-    """A first grid: the scenario's own hints, else fewer levels the more stocks there are."""
-    each = DEFAULT_LEVELS.get(len(scenario.stocks), 4)
-    return tuple(each if s.levels is None else s.levels for s in scenario.stocks.values())
+def even_levels(scenario: Scenario, nodes: int) -> tuple[int, ...]:
+    """About `nodes` grid points shared evenly; a scenario's own `levels:` are kept."""
+    given = [s.levels for s in scenario.stocks.values()]
+    free = sum(n is None for n in given)
+    left = nodes / math.prod(n for n in given if n is not None)
+    each = round(max(left, 1.0) ** (1 / free)) if free else 0
+    each = min(max(each, LEAST_LEVELS), MOST_LEVELS)
+    return tuple(each if n is None else n for n in given)
 
 
 def coarser(levels: tuple[int, ...]) -> tuple[int, ...] | None:
-    """The next coarser grid, for an estimate of the grid error; None without stocks."""
-    fewer = tuple(max(2, n - 1) if n < 12 else (2 * n) // 3 for n in levels)
+    """The next coarser grid, for an estimate of the grid error; None if there is none."""
+    fewer = tuple(min(n, max(2, n - 1 if n < 12 else (2 * n) // 3)) for n in levels)
     return None if fewer == levels else fewer
-
-
-FINE_LEVELS = {0: 1, 1: 161, 2: 41, 3: 15, 4: 9}
-"""Levels per stock with `--fine`; more stocks get 7 each."""
-
-
-def fine_levels(scenario: Scenario) -> tuple[int, ...]:
-    """The grid of the fine setting."""
-    each = FINE_LEVELS.get(len(scenario.stocks), 7)
-    return tuple(max(each, s.levels or 0) for s in scenario.stocks.values())

@@ -11,6 +11,7 @@ stocks the distribution over positions is carried forward exactly.
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -29,6 +30,7 @@ from servanda.game.backward import (
 from servanda.game.build import Game, Group
 from servanda.game.choice import joint_probability, play, stages
 from servanda.game.interpolate import interpolate
+from servanda.game.reach import epoch_of
 from servanda.game.tables import Parameters, evaluate_group, path_views
 
 KINDS = ("never", "unsigned", "in_force", "broken", "expired")
@@ -167,14 +169,15 @@ def simulate_paths(
     p: Parameters,
     values: Array,
     start: int,
+    boxes: Array,
     uniforms: Float[Array, "period 4 n"],
     stay: bool = True,
     exits: bool = False,
 ) -> Course:
     """Follow `n` paths from a regime (see `Course`); traced by JAX.
 
-    `values` are the W of `solve.backward` with `keep`. With `stay` the paths follow the deal as
-    long as it is in force; without, they go wherever the game goes. `exits` also gathers what
+    `values` are the W of `backward` with `keep`, on `boxes`. With `stay` the paths follow the deal
+    as long as it is in force; without, they go wherever the game goes. `exits` also gathers what
     parties get on paths on which the deal breaks.
     """
     n = uniforms.shape[-1]
@@ -186,8 +189,8 @@ def simulate_paths(
     begin = _first_phase(game)
     met = game.visited(start, stay)
 
-    def signing(s: _Paths, w: Array, u: Array) -> _Paths:
-        coords = method.grid.coordinates(s.x.T)
+    def signing(s: _Paths, w: Array, box: Array, u: Array) -> _Paths:
+        coords = method.grid.within(box).coordinates(s.x.T)
         asked = s.regime  # a party that refuses is not asked twice in a period
         for stage in game.signings:
             if stay and game.graph.regimes[stage.regime].kind != "in_force":
@@ -228,8 +231,9 @@ def simulate_paths(
         return s
 
     def period(s: _Paths, item: Any) -> tuple[_Paths, Any]:
-        w, w_next, t, live, u = item
-        s = signing(s, w, u[3])
+        w, w_next, box, box_next, t, live, u = item
+        s = signing(s, w, box, u[3])
+        there = replace(method, grid=method.grid.within(box_next))
         alive = _box(s.score) * s.weight
         regime = jnp.stack([jnp.mean(_box(s.score) * s.left[k]) for k in range(len(KINDS))])
         here = jax.nn.one_hot(kinds[s.regime], len(KINDS), axis=0)
@@ -247,9 +251,7 @@ def simulate_paths(
             group = game.groups[k]
             row = table[k][s.regime, s.phase]
             member = row >= 0
-            z = _at(
-                game, group, method, p, v, live[k], jnp.maximum(row, 0), s.regime, s.x, t, exits
-            )
+            z = _at(game, group, there, p, v, live[k], jnp.maximum(row, 0), s.regime, s.x, t, exits)
             stays = kinds[z.successor] == in_force if stay else jnp.ones(z.successor.shape, bool)
             chance = z.probability[None] * z.event  # [event, a, n]
             keep = jnp.sum(jnp.where(stays, chance, 0.0), axis=(0, 1))
@@ -313,15 +315,18 @@ def simulate_paths(
         jnp.zeros((len(owner), n)),
     )
     horizon = game.scenario.horizon
+    bounds = boxes[epoch_of(game.scenario)]
     items = (
         values[:-1],
         values[1:],
+        bounds[:-1],
+        bounds[1:],
         jnp.arange(horizon) * 1.0,
         [jnp.asarray(_sorted_rows(g.live[:horizon])) for g in game.groups],
         uniforms,
     )
     s, (regime, broken, flow, stock, moves) = jax.lax.scan(jax.checkpoint(period), s, items)
-    s = signing(s, values[-1], jnp.full(n, 0.5))
+    s = signing(s, values[-1], bounds[-1], jnp.full(n, 0.5))
     alive = _box(s.score) * s.weight
     here = jax.nn.one_hot(kinds[s.regime], len(KINDS), axis=0)
     last = jnp.mean(here * alive + _box(s.score) * s.left, axis=1)
@@ -379,9 +384,9 @@ def _value_at(method: Method, w: Array, coords: Array, phase: Array, regime: int
     return out[:, :, 0, 0]
 
 
-def value_at_start(game: Game, method: Method, p: Parameters, w: Array) -> Array:
+def value_at_start(game: Game, method: Method, p: Parameters, w: Array, boxes: Array) -> Array:
     """W at the actual starting point, in the starting phases: [regime, channel]."""
-    x = method.grid.coordinates(p.start)[None, None, None]
+    x = method.grid.within(boxes[0]).coordinates(p.start)[None, None, None]
     which = jnp.arange(game.regimes, dtype=jnp.int32)[:, None]
     zero = jnp.zeros(game.regimes, jnp.int32)
     start = w[game.alike, _first_phase(game)]

@@ -15,11 +15,13 @@ import xarray as xr
 
 from servanda import __version__
 from servanda.errors import QuestionError, unknown
-from servanda.game.backward import DEFAULT_SCHEME, Method
+from servanda.game.backward import DEFAULT_SCHEME
 from servanda.game.batch import Follow, Program, Progress, run, stakes
 from servanda.game.build import Game, build
-from servanda.game.grid import default_levels, make_grid
+from servanda.game.grid import NODES
 from servanda.game.interpolate import Scheme
+from servanda.game.levels import choose_levels
+from servanda.game.method import make_method
 from servanda.game.regimes import Bind, Variant
 from servanda.game.size import refuse_if_too_large
 from servanda.scenario.model import Proposal, Scenario
@@ -111,9 +113,9 @@ def prepare(
     """The program of one proposal, after checking that it fits in memory."""
     worlds = modal(scenario) if worlds is None else worlds
     game = build(scenario, [Variant(find_proposal(scenario, proposal), binds)])
-    levels = default_levels(scenario) if levels is None else tuple(levels)
+    levels = choose_levels(scenario, NODES) if levels is None else tuple(levels)
     refuse_if_too_large(game, levels, by_interest)
-    method = Method(make_grid(scenario, levels), scheme, by_interest)
+    method = make_method(scenario, levels, scheme, by_interest)
     program = Program(game, method, stakes(scenario), tuple(worlds.names), (), paths, seed)
     return program, worlds
 

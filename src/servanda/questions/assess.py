@@ -15,12 +15,13 @@ import numpy as np
 import xarray as xr
 
 from servanda.errors import QuestionError, unknown
-from servanda.game.backward import Method, value_shape
 from servanda.game.batch import Follow, Program, cores, course_of, run, stakes
 from servanda.game.bind import bind_to_obligations
 from servanda.game.build import Game, build
 from servanda.game.differentiate import Gradient, gradient
-from servanda.game.grid import coarser, default_levels, fine_levels, make_grid
+from servanda.game.grid import FINE_NODES, NODES, coarser, make_grid
+from servanda.game.levels import choose_levels
+from servanda.game.method import make_method
 from servanda.game.paths import KINDS, Course
 from servanda.game.regimes import Bind, Variant
 from servanda.game.size import refuse_if_too_large
@@ -39,8 +40,6 @@ Progress = Callable[..., None]
 
 PATHS = 32
 FINE_PATHS = 1024
-WARM_ROUNDS = 1
-"""Rounds past the horizon for a world that starts from the modal world's stationary value."""
 
 
 def assess(
@@ -79,15 +78,12 @@ def assess(
             "riders": pool.submit(steps.count, job.rider_worths),
         }
         modal_run = steps.count(lambda: run(job.plain, job.world))
-        terminal = modal_run["terminal"][0]
-        parts["interests"] = pool.submit(steps.count, lambda: job.by_interest(terminal))
+        parts["interests"] = pool.submit(steps.count, job.by_interest)
         sample = draw(scenario, worlds, seed)
         spread_out = run(
             job.plain,
             sample,
             lambda done, total: steps.add(),
-            terminal,
-            WARM_ROUNDS,
             pool,
         )
         found = {name: part.result() for name, part in parts.items()}
@@ -151,9 +147,9 @@ class _Job:
             variants.append(Variant(None, stopped))
             asker = (proposal.proposer, _closed(scenario, stopped))
         game = build(scenario, variants)
-        chosen = levels or (fine_levels(scenario) if fine else default_levels(scenario))
+        chosen = levels or choose_levels(scenario, FINE_NODES if fine else NODES)
         refuse_if_too_large(game, chosen)
-        method = Method(make_grid(scenario, chosen))
+        method = make_method(scenario, chosen)
         world = modal(scenario)
         paths = FINE_PATHS if fine else PATHS
         names, spreads = tuple(world.names), stakes(scenario)
@@ -170,13 +166,10 @@ class _Job:
         """Bound hands, the stopped harm, and what is left to parties when the deal breaks."""
         return run(self.bound, self.world)
 
-    def by_interest(self, terminal: np.ndarray) -> dict[str, Any]:
-        """Values with interests kept apart; parties' totals past the horizon are known already."""
+    def by_interest(self) -> dict[str, Any]:
+        """Values with interests kept apart."""
         method = replace(self.plain.method, by_interest=True)
-        program = replace(self.plain, method=method, follow=())
-        guess = np.zeros(value_shape(program.game, method))
-        guess[..., : terminal.shape[-1]] = terminal
-        return run(program, self.world, guess=guess, rounds=WARM_ROUNDS)
+        return run(replace(self.plain, method=method, follow=()), self.world)
 
     def courses(self) -> dict[str, Any]:
         """What happens with the deal, whatever comes after it, and with no deal."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from servanda.scenario.document import Path
 from servanda.scenario.formulas import Formula, evaluate
-from servanda.scenario.model import Party, Phase, Stock
+from servanda.scenario.model import Party, Phase, Stock, Terminal
 from servanda.scenario.names import Names
 from servanda.scenario.numbers import Numbers, interval, sorted_or_reported
 from servanda.scenario.schema import PartySection, PhaseSection, StockSection
@@ -35,7 +35,7 @@ def declare_parties(parties: Mapping[str, PartySection], names: Names, numbers: 
 
 def read_parties(
     parties: Mapping[str, PartySection],
-    terminal: Literal["stationary", "zero"],
+    terminal: Terminal,
     names: Names,
     numbers: Numbers,
 ) -> dict[str, Party]:
@@ -46,7 +46,7 @@ def read_parties(
         patience = numbers.number(
             (*path, "patience"), section.patience, f"{name}.patience", low=0.0, high=1.0
         )
-        if terminal == "stationary" and numbers.greatest(patience) == 1.0:
+        if terminal != "zero" and numbers.greatest(patience) == 1.0:
             names.document.report(
                 (*path, "patience"),
                 f"the patience of '{name}' can reach 1; keep it below 1, or write terminal: zero",

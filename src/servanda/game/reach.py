@@ -1,0 +1,93 @@
+"""Where can the stocks get to, and when?
+
+In: a game and one world's assumptions. Out: boxes of stocks that follow the reachable set through
+time, one for every few periods. A few levels inside such a box do what many do on the whole range:
+a month after the signature an army cannot be far from where it stands. The box of the next period
+encloses where every joint move in every regime leads from the corners and the centre of this one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from servanda.game.build import Game
+from servanda.game.tables import Parameters, evaluate_group, grid_views
+from servanda.scenario.model import Scenario
+
+EPOCHS = 10
+"""Boxes over the horizon."""
+
+LEAST = 0.01
+"""The least width of a box, as a share of the stock's range."""
+
+
+def epoch_length(scenario: Scenario) -> int:
+    """Periods that share one box."""
+    return math.ceil(scenario.horizon / EPOCHS) if scenario.stocks else scenario.horizon
+
+
+def epochs(scenario: Scenario) -> int:
+    """Boxes over the horizon; one more serves what is past it."""
+    return math.ceil(scenario.horizon / epoch_length(scenario))
+
+
+def epoch_of(scenario: Scenario) -> np.ndarray:
+    """[period + 1] the box of every period; the last is past the horizon."""
+    during = np.arange(scenario.horizon) // epoch_length(scenario)
+    return np.append(during, epochs(scenario))
+
+
+def boxes(game: Game, p: Parameters) -> Float[Array, "epoch+1 bound stock"]:
+    """Bounds that enclose the reachable stocks in every epoch, and past the horizon.
+
+    Past the horizon the last epoch's box is kept, except with a stationary terminal value, where
+    stocks go on moving: there it encloses as many periods again. Traced by JAX.
+    """
+    horizon, stocks = game.scenario.horizon, game.scenario.stocks.values()
+    count, length = epochs(game.scenario), epoch_length(game.scenario)
+    if not stocks:
+        return jnp.zeros((count + 1, 2, 0))
+    low = jnp.array([s.low for s in stocks])
+    high = jnp.array([s.high for s in stocks])
+    more = horizon if game.scenario.terminal == "stationary" else 0
+    found = _hulls(game, p, low, high, horizon + more)
+    parts = [found[k * length : min((k + 1) * length, horizon) + 1] for k in range(count)]
+    parts.append(found[horizon:] if more else parts[-1])
+    bounds = jnp.stack([jnp.stack([x[:, 0].min(axis=0), x[:, 1].max(axis=0)]) for x in parts])
+    middle, half = bounds.mean(axis=1), 0.5 * (bounds[:, 1] - bounds[:, 0])
+    half = jnp.maximum(half, 0.5 * LEAST * (high - low))
+    middle = jnp.clip(middle, low + half, high - half)
+    return jnp.stack([jnp.maximum(low, middle - half), jnp.minimum(high, middle + half)], axis=1)
+
+
+def _hulls(
+    game: Game, p: Parameters, low: Array, high: Array, periods: int
+) -> Float[Array, "period+1 bound stock"]:
+    """Bounds of the reachable stocks at the start of each period."""
+    corners = np.array(list(itertools.product((0.0, 1.0), repeat=len(low))))
+    share = jnp.asarray(np.concatenate([corners, np.full((1, len(low)), 0.5)]).T)
+
+    def onward(box: Array, period: Array) -> tuple[Array, Array]:
+        x = box[0][:, None] * (1.0 - share) + box[1][:, None] * share
+        ends = [
+            evaluate_group(game, group, grid_views(group), p, x, period, False).arrival
+            for group in game.groups
+        ]
+        flat = [a.reshape(-1, a.shape[-1]) for a in ends]
+        lower = jnp.stack([a.min(axis=0) for a in flat]).min(axis=0)
+        upper = jnp.stack([a.max(axis=0) for a in flat]).max(axis=0)
+        new = jnp.clip(jnp.stack([lower, upper]), low, high)
+        # a formula may fail far from where play goes: what is not a number excludes nothing
+        new = jnp.where(jnp.isfinite(new), new, jnp.stack([low, high]))
+        return new, new
+
+    start = jnp.clip(jnp.stack([p.start, p.start]), low, high)
+    calendar = jnp.minimum(jnp.arange(periods) * 1.0, game.scenario.horizon)
+    _, later = jax.lax.scan(onward, start, calendar)
+    return jnp.concatenate([start[None], later])
