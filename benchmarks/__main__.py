@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from benchmarks import points
 from benchmarks.recursion_numpy import by_c, by_numpy, compile_c, make_tables
 from benchmarks.recursion_servanda import by_servanda
 from rich.console import Console
@@ -144,3 +145,4 @@ if __name__ == "__main__":
     CONSOLE.print(f"sweep kernel: {kernel.status(4, 'sweep')}")
     recursions()
     worlds()
+    points.main()

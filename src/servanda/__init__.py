@@ -2,8 +2,8 @@
 
 The library through its few top names: `load` a scenario, then ask (`assess`), or use what every
 question is composed of: four operations and one modifier (`solve`, `simulate`, `differentiate`,
-`bind`), in the worlds that `draw` and `modal` make. Names are imported on first use, so that
-`import servanda` and `servanda --help` do not wait for JAX.
+`bind`), in the worlds that `draw` and `modal` make. `points` asks about a table of points. Names
+are imported on first use, so that `import servanda` and `servanda --help` do not wait for JAX.
 """
 
 from importlib import import_module
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from servanda.questions.assess import assess
     from servanda.scenario.load import load
     from servanda.scenario.worlds import draw, modal
+    from servanda.tables.points import points
 
 __version__ = "0.1.0"
 
@@ -32,6 +33,7 @@ __all__ = [
     "draw",
     "load",
     "modal",
+    "points",
     "simulate",
     "solve",
 ]
@@ -48,6 +50,7 @@ _HOME = {
     "simulate": "servanda.game.simulate",
     "differentiate": "servanda.game.differentiate",
     "bind": "servanda.game.bind",
+    "points": "servanda.tables.points",
 }
 
 

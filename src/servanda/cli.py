@@ -1,4 +1,4 @@
-"""The command line: `servanda assess`, `check` and `schema`.
+"""The command line: `servanda assess`, `check`, `schema` and `points`.
 
 In comes what a person types; out go a result on standard output or in a file, one line per mistake
 on standard error, and an exit code: 0 done, 1 only warnings (`check`), 2 a mistake to correct, 130
@@ -138,6 +138,79 @@ def schema(*, out: Out = None) -> int:
 
     _check_writable(out)
     _deliver(json.dumps(json_schema(), indent=2, ensure_ascii=False), out)
+    return 0
+
+
+@app.command
+def points(
+    files: Annotated[
+        list[Path],
+        Parameter(
+            help="A table: a folder, a YAML or CSV file, or a domain and its profiles "
+            "(Genius XML, GeniusWeb JSON, NegMAS YAML, scoreable games in plain text)."
+        ),
+    ],
+    /,
+    *,
+    time: Annotated[float, Parameter(help="Periods before the deal: discounts utilities.")] = 0.0,
+    but: Annotated[int, Parameter(help="A deal needs all but so many parties.")] = 0,
+    veto: Annotated[
+        list[str] | None, Parameter(help="Who must agree; by default what the file says.")
+    ] = None,
+    tolerance: Annotated[
+        float | None, Parameter(help="Differences of utility that count as ties.")
+    ] = None,
+    ks: Annotated[
+        str, Parameter(help="Kalai-Smorodinsky: maximin or smallest-spread (NegMAS).")
+    ] = "maximin",
+    ideal: Annotated[
+        str, Parameter(help="Its ideal point: of acceptable deals, or of all (NegMAS).")
+    ] = "acceptable",
+    start: Annotated[
+        str | None, Parameter(name="--from", help="A path from this solution or 'split' ...")
+    ] = None,
+    end: Annotated[str, Parameter(name="--to", help="... to this solution.")] = "nash",
+    only: Annotated[
+        str | None,
+        Parameter(help="Only this solution, by branch and bound: for many parties and issues."),
+    ] = None,
+    plot: Annotated[Path | None, Parameter(help="Draw to this file (.svg, .png, .json).")] = None,
+    picture: Annotated[
+        str, Parameter(help="What to draw: frontier, solutions, issues or path.")
+    ] = "frontier",
+    as_json: AsJson = False,
+    out: Out = None,
+) -> int:
+    """Negotiation over a table of points: which deals are efficient, acceptable, and chosen."""
+    from servanda.tables.points import points as ask
+    from servanda.tables.points.page import print_answer, single
+
+    _check_writable(out)
+    _check_writable(plot)
+    if only is not None:
+        with _progress(f"Looking for {only}"):
+            lines = single(list(files), only, time, as_json)
+        _deliver("\n".join(_printable(line) for line in lines), out)
+        return 0
+    with _progress("Looking for deals") as progress:
+        answer = ask(
+            list(files),
+            time=time,
+            but=but,
+            vetoes=veto,
+            tolerance=tolerance,
+            ks=ks,  # type: ignore[arg-type]  # the question says which there are
+            ideal=ideal,  # type: ignore[arg-type]
+            progress=progress,
+        )
+    path = answer.path(start, end) if start is not None else None
+    if plot is not None:
+        ends = {"start": start or "split", "end": end} if picture == "path" else {}
+        answer.plot(picture, plot, **ends)
+    if as_json or (out is not None and out.suffix == ".json"):
+        _deliver(_text(answer.to_json()), out)
+    else:
+        _print_rich(lambda console: print_answer(answer, console, path), out)
     return 0
 
 

@@ -1,0 +1,1 @@
+"""The classic tables of the field, each usable alone: points, option form, positions."""
