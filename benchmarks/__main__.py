@@ -16,6 +16,7 @@ import numpy as np
 from benchmarks import points
 from benchmarks.recursion_numpy import by_c, by_numpy, compile_c, make_tables
 from benchmarks.recursion_servanda import by_servanda
+from benchmarks.spatial import main as spatial
 from rich.console import Console
 from rich.table import Table
 
@@ -146,3 +147,4 @@ if __name__ == "__main__":
     recursions()
     worlds()
     points.main()
+    spatial()

@@ -37,6 +37,10 @@ SECTIONS = (
      "names to:"),
     ("claims", "ClaimSection",
      "Statements to test. Checked, but no question uses them yet. A mapping of names to:"),
+    ("spatial", "SpatialSection",
+     "Actors' positions, for `servanda spatial` (see [spatial.md](spatial.md)); no part of the "
+     "game:"),
+    ("spatial: one actor", "SpatialActorSection", "`actors` is a mapping of names to:"),
 )  # fmt: skip
 # what the schema leaves unsaid because the key says it to anybody who knows the model
 MEANINGS = {

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from servanda.scenario.load import load
     from servanda.scenario.worlds import draw, modal
     from servanda.tables.points import points
+    from servanda.tables.spatial.ask import spatial
 
 __version__ = "0.1.0"
 
@@ -36,6 +37,7 @@ __all__ = [
     "points",
     "simulate",
     "solve",
+    "spatial",
 ]
 
 _HOME = {
@@ -51,6 +53,7 @@ _HOME = {
     "differentiate": "servanda.game.differentiate",
     "bind": "servanda.game.bind",
     "points": "servanda.tables.points",
+    "spatial": "servanda.tables.spatial.ask",
 }
 
 

@@ -1,4 +1,4 @@
-"""The command line: `servanda assess`, `check`, `schema` and `points`.
+"""The command line: `servanda assess`, `check`, `schema`, and the lenses `points`, `graph`, `spatial`.
 
 In comes what a person types; out go a result on standard output or in a file, one line per mistake
 on standard error, and an exit code: 0 done, 1 only warnings (`check`), 2 a mistake to correct, 130
@@ -211,6 +211,61 @@ def points(
         _deliver(_text(answer.to_json()), out)
     else:
         _print_rich(lambda console: print_answer(answer, console, path), out)
+    return 0
+
+
+@app.command
+def spatial(
+    table: Annotated[Path, Parameter(help="Actors and positions: .csv, .yaml, or a scenario.")],
+    /,
+    *,
+    scale: Annotated[
+        tuple[float, float] | None, Parameter(help="Low and high end of every dimension.")
+    ] = None,
+    dimension: Annotated[str | None, Parameter(help="Play on this dimension alone.")] = None,
+    target: Annotated[
+        float | None, Parameter(help="Where the median should be: who would have to move?")
+    ] = None,
+    challenge: Annotated[str, Parameter(help="Replication of the challenge model.")] = "scholz",
+    bargaining: Annotated[
+        str | None, Parameter(help="Replication of the spatial bargaining model.")
+    ] = None,
+    option: Annotated[
+        tuple[str, ...],
+        Parameter(
+            negative="", help="One model choice, as election.voting=binary; may be repeated."
+        ),
+    ] = (),
+    rounds: Annotated[int, Parameter(help="Rounds of challenges at most.")] = 10,
+    turns: Annotated[int, Parameter(help="Turns of bargaining at most.")] = 100,
+    runs: Annotated[int, Parameter(help="Histories of bargaining.")] = 100,
+    seed: Annotated[int, Parameter(help="Which histories: the same seed, the same result.")] = 0,
+    picture: Annotated[
+        str, Parameter(help="Drawn if --out ends in .svg or .png: turns, rounds, positions, ...")
+    ] = "turns",
+    as_json: AsJson = False,
+    out: Out = None,
+) -> int:
+    """Where an issue ends, given where actors stand, how much they care and what they can do."""
+    _check_writable(out)
+    from servanda.tables.spatial.ask import model_options
+    from servanda.tables.spatial.ask import spatial as ask
+
+    models = model_options(option, challenge=challenge, bargaining=bargaining)
+    with _progress("Bargaining") as progress:
+        answer = ask(
+            table, scale=scale, dimension=dimension, target=target, rounds=rounds, turns=turns,
+            runs=runs, seed=seed, progress=progress, **models,
+        )  # fmt: skip
+    if out is not None and out.suffix in (".svg", ".png"):
+        answer.plot(picture, out)
+        print(f"written to {out}", file=sys.stderr)
+    elif as_json or (out is not None and out.suffix == ".json"):
+        _deliver(answer.to_json(), out)
+    else:
+        from servanda.tables.spatial.page import print_spatial
+
+        _print_rich(lambda console: print_spatial(answer, console), out)
     return 0
 
 

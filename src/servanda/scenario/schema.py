@@ -390,6 +390,38 @@ class ClaimSection(_Reasoned):
     test: str = Field(description='Such as "survival(land_for_peace, 12) < 0.5".')
 
 
+Coordinates = Annotated[
+    Annotated[float, Tag("<number>")] | Annotated[list[float], Field(min_length=1), Tag("<list>")],
+    Discriminator(_kind(list=list, number=object)),
+]
+
+
+class SpatialActorSection(_Reasoned):
+    """Where an actor stands, how much it cares and what it can do."""
+
+    capability: float = Field(gt=0, description="In any unit, the same for all.")
+    position: Coordinates = Field(description="A number, or one a dimension.")
+    salience: Coordinates = Field(
+        description="The share of its attention: 0 to 1, or in per cent; one a dimension."
+    )
+
+
+class SpatialSection(_Strict):
+    """Actors' positions, for `servanda spatial`."""
+
+    title: str = ""
+    unit: str = Field("", description="Of positions.")
+    source: str = ""
+    scale: list[float] | None = Field(
+        None, min_length=2, max_length=2, description="Low and high end; default: as observed."
+    )
+    dimensions: list[str] | None = Field(None, description="Names; default: one, or d1, d2, ...")
+    actors: Annotated[dict[str, SpatialActorSection], Field(min_length=2)]
+    accommodation: dict[str, dict[str, float]] = Field(
+        {}, description="How far an actor's ideal follows positions, by actor and position holder."
+    )
+
+
 class ScenarioFile(_Strict):
     """A conflict, its parties, and the deals on the table."""
 
@@ -413,6 +445,9 @@ class ScenarioFile(_Strict):
     proposals: dict[Name, ProposalSection] = {}
     levers: dict[Name, LeverSection] = {}
     claims: dict[Name, ClaimSection] = {}
+    spatial: SpatialSection | None = Field(
+        None, description="Actors' positions, for `servanda spatial`; no part of the game."
+    )
 
 
 def json_schema() -> dict[str, Any]:
