@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from benchmarks import points
+from benchmarks import graph, points
 from benchmarks.recursion_numpy import by_c, by_numpy, compile_c, make_tables
 from benchmarks.recursion_servanda import by_servanda
 from benchmarks.spatial import main as spatial
@@ -148,3 +148,4 @@ if __name__ == "__main__":
     worlds()
     points.main()
     spatial()
+    graph.main()

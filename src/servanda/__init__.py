@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from servanda.questions.assess import assess
     from servanda.scenario.load import load
     from servanda.scenario.worlds import draw, modal
+    from servanda.tables.graph.ask import graph
     from servanda.tables.points import points
     from servanda.tables.spatial.ask import spatial
 
@@ -32,6 +33,7 @@ __all__ = [
     "bind",
     "differentiate",
     "draw",
+    "graph",
     "load",
     "modal",
     "points",
@@ -54,6 +56,7 @@ _HOME = {
     "bind": "servanda.game.bind",
     "points": "servanda.tables.points",
     "spatial": "servanda.tables.spatial.ask",
+    "graph": "servanda.tables.graph.ask",
 }
 
 

@@ -1,4 +1,4 @@
-"""The command line: `servanda assess`, `check`, `schema`, and the lenses `points`, `graph`, `spatial`.
+"""The command line: `assess`, `check`, `schema`, and the lenses `points`, `graph`, `spatial`.
 
 In comes what a person types; out go a result on standard output or in a file, one line per mistake
 on standard error, and an exit code: 0 done, 1 only warnings (`check`), 2 a mistake to correct, 130
@@ -267,6 +267,91 @@ def spatial(
 
         _print_rich(lambda console: print_spatial(answer, console), out)
     return 0
+
+    return 0
+
+
+@app.command
+def graph(
+    conflict: Annotated[Path, Parameter(help="A conflict: its YAML file, or its folder.")],
+    /,
+    *,
+    concepts: Annotated[
+        str | None,
+        Parameter(help="Nash,GMR,SMR,SEQ,SIM,L3,NM and others, with commas between them."),
+    ] = None,
+    state: Annotated[
+        str | None, Parameter(help="Why this state (number or pattern) is or is not stable.")
+    ] = None,
+    paths_from: Annotated[
+        str | None, Parameter(help="The tree of moves from this state (status-quo analysis).")
+    ] = None,
+    steps: Annotated[
+        int | None, Parameter(help="With --paths-from: at most so many moves.")
+    ] = None,
+    improvements: Annotated[
+        bool,
+        Parameter(negative="", show_default=False, help="With --paths-from: improvements only."),
+    ] = False,
+    inverse: Annotated[
+        str | None, Parameter(help="How many rankings make this state an equilibrium.")
+    ] = None,
+    vary: Annotated[str, Parameter(help="With --inverse: whose rankings, commas between.")] = "",
+    perceptions: Annotated[
+        bool,
+        Parameter(negative="", show_default=False, help="Each in the conflict that it sees."),
+    ] = False,
+    coalition: Annotated[
+        list[str] | None, Parameter(help="Decision makers who move as one, commas between.")
+    ] = None,
+    sanctions: Annotated[
+        str, Parameter(help="legal-sequences, single or each-once.")
+    ] = "legal-sequences",
+    unknown: Annotated[str, Parameter(help="How unknown preferences count: a, b, c or d.")] = "a",
+    response: Annotated[str, Parameter(help="Looking ahead: worst or best answer.")] = "worst",
+    picture: Annotated[
+        str | None, Parameter(help="equilibria, graph or tree; with --out a .svg or .png file.")
+    ] = None,
+    as_json: AsJson = False,
+    out: Out = None,
+) -> int:
+    """Which states of a conflict will last, for whom and why: the graph model."""
+    from servanda.errors import QuestionError
+    from servanda.tables.graph.ask import answer
+    from servanda.tables.graph.load import load
+
+    _check_writable(out)
+    found = answer(
+        load(conflict),
+        concepts=None if concepts is None else _apart(concepts),
+        state=state,
+        paths_from=paths_from,
+        steps=steps,
+        improvements_only=improvements,
+        inverse_of=inverse,
+        vary=_apart(vary),
+        as_seen=perceptions,
+        coalitions=[_apart(group) for group in coalition or []],
+        sanctions=sanctions,
+        unknown_as=unknown,
+        response=response,
+    )
+    if picture is not None or (out is not None and out.suffix in (".svg", ".png")):
+        if out is None or not hasattr(found, "plot"):
+            raise QuestionError("a picture needs --out FILE.svg and a question that has one")
+        plot: Any = found.plot
+        plot(**({} if picture is None else {"what": picture}), path=out)
+        print(f"written to {out}", file=sys.stderr)
+    elif as_json or (out is not None and out.suffix == ".json"):
+        _deliver(found.to_json(), out)
+    else:
+        _deliver("\n".join(_printable(line) for line in str(found).splitlines()), out)
+    return 0
+
+
+def _apart(words: str) -> list[str]:
+    """What stands between commas."""
+    return [word.strip() for word in words.split(",") if word.strip()]
 
 
 def main(tokens: Sequence[str] | None = None) -> int:

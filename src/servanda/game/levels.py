@@ -1,10 +1,10 @@
 """How many levels does each stock deserve?
 
 In: a scenario and a number of grid points. Out: levels per stock. A pilot solution without any
-deal, at the modal world on three levels a stock, shows along which stocks values bend. Limited slopes
-have an error that falls with the third power of the levels, which would ask for levels in proportion
-to the cube root of the bend; but the bend is a mean over positions that play may never reach, so a
-fifth root, closer to equal shares, is taken.
+deal, at the modal world on three levels a stock, shows along which stocks values bend. The error of
+limited slopes falls with the third power of the levels, which would ask for levels in proportion to
+the cube root of the bend; but the bend is a mean over positions that play may never reach, so a
+fifth root, nearer to equal shares, is taken.
 """
 
 from __future__ import annotations
