@@ -268,8 +268,6 @@ def spatial(
         _print_rich(lambda console: print_spatial(answer, console), out)
     return 0
 
-    return 0
-
 
 @app.command
 def graph(
