@@ -2,9 +2,9 @@
 
     python docs/make_convergence.py [RESULTS.jsonl]
 
-Solves one deal of every shipped case at the modal world on finer and finer grids and appends one
-line per grid to the results file, so that a run that was stopped goes on where it was; then prints
-the tables as Markdown. The finest grid takes minutes a case.
+Solves deals of the shipped cases at the modal world on finer and finer grids and appends one line
+per grid to the results file, so that a run that was stopped goes on where it was; then prints the
+tables as Markdown. The finest grid takes minutes a deal.
 """
 
 from __future__ import annotations
@@ -13,8 +13,12 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import servanda as sv
+from servanda.game.grid import coarser
+from servanda.game.levels import choose_levels
+from servanda.scenario.model import Scenario
 
 CASES = {
     "ukraine-2025": ("kremlin_counter", "land_for_peace", "european_guarantees"),
@@ -22,59 +26,92 @@ CASES = {
     "korea-1953": ("armistice_with_treaty",),
     "minsk-2015": ("minsk_2",),
 }
-LEVELS = (3, 4, 5, 6, 7, 8)
+NODES = (400, 1500, 6000, 16000)
+EVEN = (4, 5, 6)
 DATES = (4, 8, 16, 40)
-SCHEMES = ("limited",)
 
 
-def solve_once(case: str, deal: str, scheme: str, n: int) -> dict[str, object]:
+def solve_once(case: str, deal: str, kind: str, n: int) -> dict[str, object]:
+    """Headlines on one grid; `kind` is "nodes" (levels as the program chooses) or "even"."""
     scenario = sv.load(f"scenarios/{case}")
+    levels = choose_levels(scenario, n) if kind == "nodes" else (n,) * len(scenario.stocks)
     began = time.perf_counter()
-    run = sv.simulate(scenario, deal, levels=(n,) * len(scenario.stocks), scheme=scheme, paths=512)
+    here = headlines(scenario, deal, levels)
+    seconds = time.perf_counter() - began
+    rough = coarser(levels) if kind == "nodes" and n <= 6000 else None
+    less = headlines(scenario, deal, rough) if rough else {}
+    error = {name: abs(value - less[name]) for name, value in here.items()} if less else {}
+    return {"case": case, "deal": deal, "kind": kind, "n": n, "levels": levels,
+            "seconds": round(seconds, 1), "found": here, "error": error}  # fmt: skip
+
+
+def headlines(scenario: Scenario, deal: str, levels: tuple[int, ...]) -> dict[str, float]:
+    run = sv.simulate(scenario, deal, levels=levels, paths=256)
     worth = run.solution.worth
-    return {
-        "case": case, "deal": deal, "scheme": scheme, "levels": n,
-        "seconds": round(time.perf_counter() - began, 1),
-        "worth": {str(p): float(worth.sel(party=p)[0]) for p in worth.party.values},
-        "signs": float(run.solution.joint[0]),
-        "survival": {t: float(run.survival[0, t]) for t in DATES},
-        "settled": run.solution.settled,
-    }  # fmt: skip
+    found = {f"worth to {p}": float(worth.sel(party=p)[0]) for p in worth.party.values}
+    found["all sign"] = float(run.solution.joint[0])
+    return found | {f"in force at {t}": float(run.survival[0, t]) for t in DATES}
 
 
-def table(rows: list[dict[str, object]]) -> str:
-    parties = list(rows[0]["worth"])  # type: ignore[call-overload]
-    head = ["levels", *(f"worth to {p}" for p in parties), "all sign",
-            *(f"in force at {t}" for t in DATES), "seconds"]  # fmt: skip
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+def table(rows: list[dict[str, Any]]) -> str:
+    names = list(rows[0]["found"])
+    lines = [
+        "| levels | " + " | ".join([*names, "seconds"]) + " |",
+        "|" + "---|" * (len(names) + 2),
+    ]
     for r in rows:
-        cells = [str(r["levels"])]
-        cells += [f"{x:.2f}" for x in r["worth"].values()]  # type: ignore[attr-defined]
-        cells += [f"{r['signs']:.3f}"]
-        cells += [f"{x:.3f}" for x in r["survival"].values()]  # type: ignore[attr-defined]
+        cells = [" × ".join(str(n) for n in r["levels"])]
+        for name in names:
+            digits = 2 if name.startswith("worth") else 3
+            error = f" ± {r['error'][name]:.{digits}f}" if name in r["error"] else ""
+            cells.append(f"{r['found'][name]:.{digits}f}{error}")
         lines.append("| " + " | ".join([*cells, f"{r['seconds']}"]) + " |")
     return "\n".join(lines)
+
+
+def coverage(rows: list[dict[str, Any]]) -> tuple[int, int]:
+    """How many estimated errors cover the distance to the finest grid, of how many."""
+    best = max((r for r in rows if r["kind"] == "nodes"), key=lambda r: r["n"])
+    covered = total = 0
+    for r in rows:
+        if r is best or r["kind"] != "nodes":
+            continue
+        for name, error in r["error"].items():
+            total += 1
+            covered += abs(r["found"][name] - best["found"][name]) <= error + 0.005
+    return covered, total
 
 
 def main() -> None:
     store = Path(sys.argv[1] if len(sys.argv) > 1 else "convergence.jsonl")
     found = [json.loads(x) for x in store.read_text().splitlines()] if store.exists() else []
-    done = {(r["case"], r["deal"], r["scheme"], r["levels"]) for r in found}
-    for n in LEVELS:
+    done = {(r["case"], r["deal"], r["kind"], r["n"]) for r in found}
+    for kind, n in [*(("nodes", n) for n in NODES), *(("even", n) for n in EVEN)]:
         for case, deals in CASES.items():
             for deal in deals:
-                for scheme in SCHEMES:
-                    if (case, deal, scheme, n) in done:
-                        continue
-                    row = solve_once(case, deal, scheme, n)
-                    found.append(row)
-                    with store.open("a") as out:
-                        out.write(json.dumps(row) + "\n")
-                    print(case, deal, n, row["seconds"], file=sys.stderr, flush=True)
+                if (case, deal, kind, n) in done:
+                    continue
+                try:
+                    row = solve_once(case, deal, kind, n)
+                except sv.QuestionError as refusal:  # too large for this machine
+                    print(case, deal, kind, n, refusal, file=sys.stderr, flush=True)
+                    continue
+                found.append(row)
+                with store.open("a") as out:
+                    out.write(json.dumps(row) + "\n")
+                print(case, deal, kind, n, row["seconds"], file=sys.stderr, flush=True)
+    totals = [0, 0]
     for case, deals in CASES.items():
         for deal in deals:
             rows = [r for r in found if (r["case"], r["deal"]) == (case, deal)]
-            print(f"### {case}, {deal}\n\n{table(sorted(rows, key=lambda r: r['levels']))}\n")
+            order = sorted(rows, key=lambda r: (r["kind"] == "nodes", r["n"]))
+            print(f"## {case}, {deal}\n\n{table(order)}\n")
+            covered, total = coverage(rows)
+            totals = [totals[0] + covered, totals[1] + total]
+            print(
+                f"Estimated errors that cover the distance to the last row: {covered} of {total}.\n"
+            )
+    print(f"In all: {totals[0]} of {totals[1]}.")
 
 
 if __name__ == "__main__":

@@ -67,13 +67,12 @@ def assess(
         raise QuestionError("at least one world is needed")
     job = _Job.prepare(scenario, proposal, seed, fine, levels)
     chairs = tuple(scenario.parties) if party is None else (party,)
-    steps = _Steps(progress, worlds + 7)
+    steps = _Steps(progress, worlds + 6)
     pool = cores()
     try:
         parts = {
             "centre": pool.submit(steps.count, job.centre),
             "gradient": pool.submit(steps.count, lambda: job.gradients(chairs)),
-            "courses": pool.submit(steps.count, job.courses),
             "coarse": pool.submit(steps.count, job.coarse),
             "riders": pool.submit(steps.count, job.rider_worths),
         }
@@ -156,26 +155,29 @@ class _Job:
         plain = Program(
             base, method, spreads, names, (Follow(base.roots[0]["signed"]),), paths, seed
         )
-        follow = (Follow(game.roots[0]["signed"], exits=True),)
+        root = game.roots[0]
+        follow = (
+            Follow(root["signed"], exits=True),
+            Follow(root["signed"], stay=False),
+            Follow(root["no_deal"], stay=False),
+        )
         hands = Program(game, method, spreads, names, follow, paths, seed)
         return _Job(scenario, proposal, plain, hands, tuple(bound), asker, world, seed)
 
     # -- the parts, each a program -----------------------------------------------------------
 
     def centre(self) -> dict[str, Any]:
-        """Bound hands, the stopped harm, and what is left to parties when the deal breaks."""
+        """Bound hands, the stopped harm, and three courses.
+
+        The deal while it is kept, with what is left to parties when it breaks; the deal and
+        whatever comes after it; no deal.
+        """
         return run(self.bound, self.world)
 
     def by_interest(self) -> dict[str, Any]:
         """Values with interests kept apart."""
         method = replace(self.plain.method, by_interest=True)
         return run(replace(self.plain, method=method, follow=()), self.world)
-
-    def courses(self) -> dict[str, Any]:
-        """What happens with the deal, whatever comes after it, and with no deal."""
-        root = self.plain.game.roots[0]
-        follow = (Follow(root["signed"], stay=False), Follow(root["no_deal"], stay=False))
-        return run(replace(self.plain, follow=follow), self.world)
 
     def coarse(self) -> dict[str, float]:
         """Headlines on a coarser grid, for the estimate of the grid error."""
@@ -237,7 +239,7 @@ class _Job:
         breakers = self._breakers(course, course0, duties, w)
         created = self._created(found["centre"])
         sensitivities = self._sensitivities(found["gradient"], sample)
-        interests, flow = self._interests(found["interests"]), self._flow(found["courses"])
+        interests, flow = self._interests(found["interests"]), self._flow(found["centre"])
         exposure = self._exposure(found["centre"], parties)
         regime = np.asarray(course.regime)
         period = np.arange(regime.shape[1])
@@ -391,7 +393,7 @@ class _Job:
         return xr.DataArray(gain, dims=("interest",), coords={"interest": names})
 
     def _flow(self, part: dict[str, Any]) -> xr.DataArray:
-        deal, none = course_of(part, 0), course_of(part, 1)
+        deal, none = course_of(part, 1), course_of(part, 2)
         n = len(self.scenario.parties)
         gain = (np.asarray(deal.flow) - np.asarray(none.flow))[0, :, :n]
         return xr.DataArray(
@@ -465,7 +467,7 @@ class _Job:
         return notes
 
     def _budget(self, count: int, found: dict[str, Any]) -> str:
-        more = 6 if found["riders"] is None else 7
+        more = 5 if found["riders"] is None else 6
         return (
             f"1 solve in each of {count} worlds; {more} at the modal world "
             "(one of them a gradient, one on a coarser grid)"
