@@ -26,6 +26,7 @@ from servanda.game.distribution import exact_course
 from servanda.game.grid import make_grid
 from servanda.game.paths import Course, simulate_paths, value_at_start
 from servanda.game.regimes import Variant
+from servanda.game.runtime import compiler_options
 from servanda.game.tables import Parameters, evaluate_group, grid_views, parameters
 from servanda.scenario.model import Scenario
 from servanda.scenario.worlds import Worlds, modal
@@ -54,6 +55,7 @@ class Program:
     follow: tuple[Follow, ...] = ()
     paths: int = 64
     seed: int = 0
+    once: bool = False  # runs in one world only: compiled quickly
 
     def uniforms(self) -> Float[np.ndarray, "period draw n"]:
         """Common random numbers, stratified over paths in every period (Latin hypercube)."""
@@ -123,7 +125,9 @@ def compiled(program: Program) -> tuple[Any, Any]:
     if key not in _COMPILED:
         if len(_COMPILED) > 64:
             _COMPILED.clear()
-        _COMPILED[key] = (program, jax.jit(program.world), jax.jit(program.boxes))
+        options = compiler_options(program.once)
+        world = jax.jit(program.world, compiler_options=options)
+        _COMPILED[key] = (program, world, jax.jit(program.boxes, compiler_options=options))
     return _COMPILED[key][1:]
 
 

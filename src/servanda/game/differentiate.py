@@ -8,6 +8,7 @@ standard error from independent batches of paths. Stakes are held constant.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,6 +23,7 @@ from servanda.game.backward import DEFAULT_SCHEME
 from servanda.game.batch import Follow, Program, bounds
 from servanda.game.interpolate import Scheme
 from servanda.game.paths import KINDS
+from servanda.game.runtime import compiler_options
 from servanda.game.solve import prepare
 from servanda.scenario.model import Proposal, Scenario
 from servanda.scenario.worlds import Worlds, weights
@@ -68,7 +70,7 @@ def gradient(
         rows = jax.lax.map(lambda seed: back(seed)[0], jnp.eye(value.shape[0]))
         return value, rows
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=compiler_options(program.once))
     def everywhere(thetas: Array, boxes: Array, uniforms: Array) -> tuple[Array, Array]:
         def world(item: tuple[Array, Array]) -> tuple[Array, Array]:
             theta, box = item

@@ -9,6 +9,7 @@ fifth root, nearer to equal shares, is taken.
 
 from __future__ import annotations
 
+import functools
 import math
 
 import jax
@@ -24,7 +25,7 @@ from servanda.game.build import build
 from servanda.game.grid import MOST_LEVELS, even_levels
 from servanda.game.method import make_method
 from servanda.game.regimes import Variant
-from servanda.game.runtime import cache_file
+from servanda.game.runtime import cache_file, compiler_options
 from servanda.game.size import refuse_if_too_large
 from servanda.game.tables import parameters
 from servanda.scenario.model import Scenario
@@ -101,7 +102,7 @@ def _measure(scenario: Scenario) -> Float[np.ndarray, " stock"]:
     method = make_method(scenario, levels)
     world, scale = modal(scenario), np.array(stakes(scenario))
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=compiler_options(once=True))
     def measure(theta: Array) -> Array:
         p = parameters(game, theta, world.names, jnp.asarray(scale))
         values = backward(game, method, p, reach.boxes(game, p)).values

@@ -161,7 +161,7 @@ class _Job:
             Follow(root["signed"], stay=False),
             Follow(root["no_deal"], stay=False),
         )
-        hands = Program(game, method, spreads, names, follow, paths, seed)
+        hands = Program(game, method, spreads, names, follow, paths, seed, once=True)
         return _Job(scenario, proposal, plain, hands, tuple(bound), asker, world, seed)
 
     # -- the parts, each a program -----------------------------------------------------------
@@ -177,7 +177,7 @@ class _Job:
     def by_interest(self) -> dict[str, Any]:
         """Values with interests kept apart."""
         method = replace(self.plain.method, by_interest=True)
-        return run(replace(self.plain, method=method, follow=()), self.world)
+        return run(replace(self.plain, method=method, follow=(), once=True), self.world)
 
     def coarse(self) -> dict[str, float]:
         """Headlines on a coarser grid, for the estimate of the grid error."""
@@ -186,13 +186,13 @@ class _Job:
 
     def _headlines(self, levels: tuple[int, ...]) -> dict[str, float]:
         method = replace(self.plain.method, grid=make_grid(self.scenario, levels))
-        program = replace(self.plain, method=method)
+        program = replace(self.plain, method=method, once=True)
         return headlines(program, run(program, self.world))
 
     def gradients(self, chairs: tuple[str, ...]) -> Gradient:
         """Derivatives of the worth to every party asked for by every assumption."""
         root = self.plain.game.roots[0]
-        program = replace(self.plain, follow=())
+        program = replace(self.plain, follow=(), once=True)
         parties = list(self.scenario.parties)
 
         def worths(out: dict[str, Any]) -> dict[str, Any]:

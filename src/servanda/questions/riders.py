@@ -76,7 +76,8 @@ def riders(
         Variant(without(scenario, proposal, s), signed_only=s != everything) for s in packages
     ]
     game = build(scenario, variants)
-    program = Program(game, replace(method, by_interest=False), stakes, tuple(world.names))
+    names = tuple(world.names)
+    program = Program(game, replace(method, by_interest=False), stakes, names, once=True)
     out: dict[str, Any] = run(program, world)
     parties = tuple(scenario.parties)
     value = out["value"][0][:, : len(parties)]
