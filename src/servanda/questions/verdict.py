@@ -2,8 +2,9 @@
 
 In: worth to one party over worlds and at the modal world, and the rest of the assessment. Out: a
 `Verdict`. "Sign" needs worth above zero in three quarters of the worlds (by weight), "do not sign"
-at most one quarter; between them the verdict names the one condition, an assumption's range or a
-hypothesis, that best separates the worlds.
+at most one quarter, and neither may turn when every worth is shifted by the grid error; between
+them the verdict names the one condition, an assumption's range or a hypothesis, that best separates
+the worlds.
 """
 
 from __future__ import annotations
@@ -61,17 +62,21 @@ def verdict_from(
     good = share(values > 0, w)
     split = best_split(scenario, sample, values > 0)
     condition = ""
-    if good >= SIGN:
-        answer = "sign"
-    elif good <= REFUSE:
-        answer = "do not sign"
-    else:
+    error = errors.get(party, math.nan)
+    slack = error if math.isfinite(error) else 0.0
+    answers = {_answer(share(values > shift, w)) for shift in (-slack, 0.0, slack)}
+    answer = answers.pop() if len(answers) == 1 else None
+    turned = answer is None and _answer(good) is not None
+    if answer is None:
         answer = "only if" if split else "undecided"
     if split is not None:
         condition = (
             f"{split.text}: worth signing in {_percent(split.inside)} of those worlds, "
             f"{_percent(split.outside)} of the others"
         )
+    reasons = _reasons(party, labels, scenario, errors, interests, shams, created, riders)
+    if turned:
+        reasons.insert(0, f"the grid error of its worth, ±{slack:.1g}, could turn the verdict")
     return Verdict(
         party=party,
         answer=answer,
@@ -80,8 +85,15 @@ def verdict_from(
         share=good,
         margin=worth.median / stakes if stakes > 0 else float("nan"),
         condition=condition,
-        reasons=tuple(_reasons(party, labels, scenario, errors, interests, shams, created, riders)),
+        reasons=tuple(reasons),
     )
+
+
+def _answer(good: float) -> str | None:
+    """What a share of good worlds says by itself."""
+    if good >= SIGN:
+        return "sign"
+    return "do not sign" if good <= REFUSE else None
 
 
 def best_split(scenario: Scenario, sample: Worlds, good: np.ndarray) -> Split | None:
