@@ -1,4 +1,5 @@
-"""How fast is servanda next to the same recursion by hand, and what does a second core add?
+"""How fast is servanda next to the same recursion by hand, what does a second core add,
+and what do derivatives cost?
 
 Run: python -m benchmarks (or `make bench`). Out: one table of times and ratios, all from this run
 on this machine. Only the ratios mean anything elsewhere; docs/performance.md discusses them.
@@ -12,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from benchmarks import graph, points
 from benchmarks.recursion_numpy import by_c, by_numpy, compile_c, make_tables
@@ -22,7 +25,7 @@ from rich.table import Table
 
 from servanda.game import kernel
 from servanda.game.backward import DEFAULT_SCHEME
-from servanda.game.batch import run
+from servanda.game.batch import bounds, compiled, run
 from servanda.game.interpolate import SCHEMES
 from servanda.game.solve import prepare
 from servanda.scenario.load import load
@@ -32,6 +35,7 @@ WORLDS = 8
 REPEATS = 3
 INDUCTIONS = 24
 LEVELS = (4, 4, 4, 4, 3)
+DEAL = "kremlin_counter"
 CASE = Path(__file__).parent.parent / "scenarios" / "ukraine-2025"
 
 
@@ -140,12 +144,50 @@ def worlds() -> None:
     CONSOLE.print(out)
 
 
+def gradients() -> None:
+    """What derivatives by every assumption cost next to one solve, compiled, at default levels."""
+    scenario = load(CASE)
+    program, world = prepare(scenario, DEAL, None, (), None, DEFAULT_SCHEME, False)
+    box, uniforms = bounds(program, world)[0], np.zeros((0, 4, 0))
+    root, theta = program.game.roots[0], np.asarray(world.values[0])
+    solve = compiled(program)[0]
+
+    def worths(theta: jax.Array, count: int) -> jax.Array:
+        value = program.world(theta, jnp.asarray(box), jnp.asarray(uniforms))["value"]
+        return (value[root["signed"]] - value[root["no_deal"]])[:count]
+
+    def differentiate(count: int) -> Callable[[], object]:
+        # as `gradient` does it, whose own function is compiled at every call
+        def rows(theta: jax.Array) -> tuple[jax.Array, jax.Array]:
+            value, back = jax.vjp(lambda x: worths(x, count), theta)
+            return value, jax.lax.map(lambda seed: back(seed)[0], jnp.eye(count))
+
+        function = jax.jit(rows)
+        return lambda: jax.block_until_ready(function(theta))
+
+    programs: dict[str, Callable[[], object]] = {
+        "one solve": lambda: jax.block_until_ready(solve(theta, box, uniforms)),
+        "one headline": differentiate(1),
+        "four headlines": differentiate(4),
+    }
+    best(programs, 1)  # compiles
+    times = best(programs, REPEATS)
+    levels = program.method.grid.levels
+    out = Table(title=f"Derivatives by {len(theta)} assumptions: {CASE.name}, {DEAL}, {levels}")
+    for heading in ("what", "processor", "solves"):
+        out.add_column(heading, justify="left" if heading == "what" else "right")
+    for name, (_, seconds) in times.items():
+        out.add_row(name, f"{seconds:.2f} s", f"{seconds / times['one solve'].processor:.1f}")
+    CONSOLE.print(out)
+
+
 CONSOLE = Console(width=100)
 
 if __name__ == "__main__":
     CONSOLE.print(f"sweep kernel: {kernel.status(4, 'sweep')}")
     recursions()
     worlds()
+    gradients()
     points.main()
     spatial()
     graph.main()

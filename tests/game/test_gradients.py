@@ -1,9 +1,11 @@
 """Reverse-mode derivatives of the first case's headlines, against central differences.
 
-Levels and numbers of sweeps are frozen (a coarse grid and a short horizon keep the test quick; the
-code is the same). Figures read off paths are compared within three standard errors.
+Levels, the grid's boxes and numbers of sweeps are frozen (a coarse grid and a short horizon keep
+the test quick; the code is the same). Figures read off paths are compared within three standard
+errors, of the derivative and of the differences together.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -12,10 +14,18 @@ import pytest
 import servanda as sv
 from servanda.game import batch
 from servanda.game.backward import DEFAULT_SCHEME
+from servanda.game.batch import Follow
+from servanda.game.differentiate import gradient
+from servanda.game.paths import KINDS
 from servanda.game.solve import prepare
 from servanda.scenario.worlds import weights
 
 LEVELS = (3, 3, 3, 3, 3)
+STEP = 1e-6
+"""Of central differences, relative to the assumption."""
+
+MOST_KINKS = 0.15
+"""Share of derivatives that may lie so near a kink that two step sizes disagree."""
 
 
 @pytest.fixture(scope="module")
@@ -24,19 +34,18 @@ def case():
     return replace(scenario, horizon=12)
 
 
-def tight(program):
-    """Evaluations past the horizon solved to the last digit, and two rounds of them."""
-    return replace(program, method=replace(program.method, rounds=2, sweeps=6, tolerance=1e-13))
+def relative_to(theta):
+    return np.maximum(np.abs(theta), 0.05)
 
 
-@pytest.mark.xfail(
-    reason="not yet shown on every assumption: kinks and an unsettled tail at 3 levels"
-)
 def test_worth_and_signing_agree_with_central_differences_on_every_assumption(case):
-    from servanda.game.differentiate import gradient
+    """To 1e-5 of the derivative, wherever two step sizes agree with one another.
 
+    Formulas have kinks, interpolation has them at the borders of cells, and the limiter wherever
+    one of a grid point's two slopes overtakes the other.
+    """
     program, world = prepare(case, "kremlin_counter", None, (), LEVELS, DEFAULT_SCHEME, False)
-    program = tight(program)
+    program = replace(program, method=replace(program.method, sweeps=24))
     root = program.game.roots[0]
     first = program.game.graph.index[program.game.graph.start(0)]
     stage = next(k for k, s in enumerate(program.game.signings) if s.regime == first)
@@ -44,41 +53,44 @@ def test_worth_and_signing_agree_with_central_differences_on_every_assumption(ca
     def figures(out):
         gain = out["value"][root["signed"]] - out["value"][root["no_deal"]]
         found = {p: gain[i] for i, p in enumerate(program.game.parties)}
-        found |= {f"sign{j}": q for j, q in enumerate(out["accept"][stage])}
-        return found
+        return found | {f"sign{j}": q for j, q in enumerate(out["accept"][stage])}
 
-    exact = gradient(program, figures, world)
+    boxes = batch.bounds(program, world)
+    # a little wider than what is reachable: the starting point would lie on the border of a cell
+    width = boxes[:, :, 1] - boxes[:, :, 0]
+    boxes = np.stack([boxes[:, :, 0] - 0.03 * width, boxes[:, :, 1] + 0.04 * width], axis=2)
+    exact = gradient(program, figures, world, boxes=boxes)
+    hypotheses = [h for members in case.hypotheses.values() for h in members.values()]
+    assert {name for h in hypotheses for name in h.sets} <= set(exact.assumptions)
+
     theta = np.asarray(world.values[0])
-    scale = np.maximum(np.abs(theta), 0.05)
-    steps = 2e-5 * scale
-    shifted = []
-    for k in range(len(theta)):
-        for sign in (1, -1, 2, -2):
-            x = theta.copy()
-            x[k] += sign * steps[k]
-            shifted.append(x)
-    many = replace(world, values=np.array(shifted))
-    out = batch.run(program, many)
+    scale = relative_to(theta)[:, None]
+    shifts = np.array([1.0, -1.0, 2.0, -2.0])
+    moved = theta + STEP * shifts[:, None, None] * np.diag(scale[:, 0])
+    many = replace(world, values=moved.reshape(-1, len(theta)))
+    with ThreadPoolExecutor(1) as pool:  # compiles once, not once a core
+        out = batch.run(
+            program, many, pool=pool, boxes=np.repeat(boxes, len(moved) * len(theta), 0)
+        )
     parties = len(program.game.parties)
     gain = out["value"][:, root["signed"], :parties] - out["value"][:, root["no_deal"], :parties]
     signs = np.stack(out["accept"][stage], axis=-1)
-    values = np.concatenate([gain, signs], axis=1).reshape(len(theta), 4, -1)
-    plus, minus, plus2, minus2 = (values[:, j] for j in range(4))
-    step = steps[:, None]
-    # fourth-order central differences, and two of second order that agree where there is no kink
-    near, far = (plus - minus) / (2 * step), (plus2 - minus2) / (4 * step)
-    numeric = (4 * near - far) / 3
-    reverse = exact.gradient[0].T
-    # relative to the derivative itself, or to a hundredth of the figure's largest response
-    size = np.max(np.abs(reverse) * scale[:, None], axis=0)
-    bound = 1e-5 * np.maximum(np.abs(reverse) * scale[:, None], 1e-2 * size)
-    smooth = np.abs(near - far) * scale[:, None] <= 30 * bound
-    agrees = np.abs(numeric - reverse) * scale[:, None] <= bound + 1e-9
-    assert smooth.mean() > 0.9
+    plus, minus, plus2, minus2 = np.concatenate([gain, signs], axis=1).reshape(4, len(theta), -1)
+    # all derivatives are per relative change of the assumption
+    near, far = (plus - minus) / (2 * STEP), (plus2 - minus2) / (4 * STEP)
+    reverse = exact.gradient[0].T * scale
+    rounding = 1e-14 * np.maximum(1.0, np.abs(exact.value[0])) / STEP
+    smooth = np.abs(near - far) <= 1e-6 * np.abs(reverse) + rounding
+    agrees = np.abs(near - reverse) <= 1e-5 * np.abs(reverse) + rounding
+    print(f"{(~smooth).sum()} of {smooth.size} derivatives lie at a kink,")
+    print(f"{(1e-5 * np.abs(reverse) > rounding).sum()} are compared above rounding")
     assert np.all(agrees[smooth])
+    assert (~smooth).mean() <= MOST_KINKS
+    assert (1e-5 * np.abs(reverse) > rounding)[smooth].sum() > 100
 
 
 def test_derivatives_by_hypothesis_weights_agree_with_central_differences(case):
+    case = replace(case, terminal="zero")  # it is only the weights that are differentiated
     worlds = sv.draw(case, 16, seed=3)
     found = sv.differentiate(case, "kremlin_counter", worlds=worlds, levels=(2, 2, 2, 2, 2))
     groups = {g: np.array([h.weight for h in m.values()]) for g, m in case.hypotheses.items()}
@@ -95,28 +107,40 @@ def test_derivatives_by_hypothesis_weights_agree_with_central_differences(case):
             assert np.allclose(exact, numeric, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.xfail(
-    reason="a 2 % step in russia.patience crosses a cliff where the tail does not settle"
-)
 def test_derivatives_of_survival_lie_within_three_standard_errors(case):
-    """Against central differences with common random numbers averaged over many paths."""
-    deal = "ceasefire_30"
-    found = sv.differentiate(case, deal, dates=(4,), paths=64, batches=8, levels=(3, 3, 3, 3, 3))
-    error = found.error.sel(figure="survival.4").values[0]
-    slope = found.gradient.sel(figure="survival.4").values[0]
+    """Against central differences on the same draws for both sides, from many paths.
 
-    names = [str(x) for x in found.gradient.assumption.values]
-    world = sv.modal(case)
-    picked = np.argsort(-np.abs(slope) * np.abs(world.values[0]))[:4]
-    for k in picked:
-        h = 0.02 * max(abs(world.values[0, k]), 0.05)
-        values = []
-        for sign in (1, -1):
-            x = world.values.copy()
-            x[0, k] += sign * h
-            run = sv.simulate(
-                case, deal, worlds=replace(world, values=x), paths=2048, levels=LEVELS
-            )
-            values.append(float(run.survival[0, 4]))
-        numeric = (values[0] - values[1]) / (2 * h)
-        assert abs(slope[k] - numeric) <= 3 * error[k] + 0.05 * abs(numeric) + 1e-3, names[k]
+    The game ends with a horizon of six months here, which halves what there is to compile.
+    """
+    case = replace(case, terminal="zero", horizon=6)
+    t, in_force = 2, KINDS.index("in_force")
+    program, world = prepare(case, "ceasefire_30", None, (), LEVELS, DEFAULT_SCHEME, False, 128)
+    program = replace(program, follow=(Follow(program.game.roots[0]["signed"]),))
+    boxes = batch.bounds(program, world)
+
+    def figures(out):
+        return {"survival": out["course0"].regime[t, in_force]}
+
+    found = gradient(program, figures, world, batches=8, boxes=boxes)
+    assert 0.01 < found.value[0, 0] < 0.99  # not pinned
+    slope, error = found.gradient[0, 0], found.error[0, 0]
+
+    many = replace(program, paths=256)
+    solve = batch.compiled(many)[0]
+    draws = [replace(many, seed=100 + k).uniforms() for k in range(8)]
+    theta = np.asarray(world.values[0])
+    scale = relative_to(theta)
+
+    def survival(k, step, uniforms):
+        x = theta.copy()
+        x[k] += step
+        return float(solve(x, boxes[0], uniforms)["course0"].regime[t, in_force])
+
+    for k in np.argsort(-np.abs(slope) * scale)[:4]:
+        h = 2e-3 * scale[k]
+        numeric = np.array([(survival(k, h, u) - survival(k, -h, u)) / (2 * h) for u in draws])
+        spread = numeric.std(ddof=1) / np.sqrt(len(draws))
+        off = (slope[k] - numeric.mean()) / np.hypot(error[k], spread)
+        print(f"{program.names[k]}: {slope[k]:.4g}, off by {off:.2f} standard errors")
+        assert abs(off) <= 3, program.names[k]
+        assert np.hypot(error[k], spread) < 0.2 * abs(slope[k])  # else nothing is shown
