@@ -37,6 +37,13 @@ SECTIONS = (
      "names to:"),
     ("claims", "ClaimSection",
      "Statements to test. Checked, but no question uses them yet. A mapping of names to:"),
+    ("points", "PointsSection",
+     "A table of points, for `servanda points`; no part of the game. It holds what a file of its "
+     "own would: see [points.md](points.md). `servanda check` reads it too."),
+    ("points: one party", "PointsPartySection", "`parties` is a mapping of names to:"),
+    ("graph", "GraphSection",
+     "A conflict in option form, for `servanda graph`; no part of the game. It holds what a file "
+     "of its own would: see [graph.md](graph.md). `servanda check` reads it too."),
     ("spatial", "SpatialSection",
      "Actors' positions, for `servanda spatial` (see [spatial.md](spatial.md)); no part of the "
      "game:"),
@@ -198,13 +205,17 @@ def _holds(value: dict[str, Any], defs: dict[str, Any]) -> str:
         return f"`{value['const']}`"
     kind = value.get("type")
     if kind == "array":
+        if "items" not in value:
+            return "list"
         items = _holds(value["items"], defs)
         size = value.get("minItems") if value.get("minItems") == value.get("maxItems") else None
         return f"list of {size} {items}s" if size else f"list: {items}"
     if kind == "object":
         inner = next(iter(value.get("patternProperties", {}).values()), None)
         inner = inner or value.get("additionalProperties") or {}
-        held = _holds(inner, defs) if isinstance(inner, dict) and inner else "anything"
+        if not inner:
+            return "mapping"
+        held = _holds(inner, defs) if isinstance(inner, dict) else "anything"
         return f"by name, {held}" if held.startswith("by name") else f"by name: {held}"
     if kind == "string":
         pattern = value.get("pattern", "")

@@ -111,6 +111,11 @@ def check(case: Case, /, *, as_json: AsJson = False, out: Out = None) -> int:
 
         findings = scenario.warnings
         size = size_report(scenario)
+    from servanda.tables.sections import mistakes
+
+    said = {(f.line, f.column) for f in findings}
+    findings += tuple(f for f in mistakes(case) if (f.line, f.column) not in said)
+    findings = tuple(sorted(findings, key=lambda f: (f.line, f.column)))
     errors = sum(finding.severity == "error" for finding in findings)
     warnings = len(findings) - errors
 
@@ -146,7 +151,7 @@ def points(
     files: Annotated[
         list[Path],
         Parameter(
-            help="A table: a folder, a YAML or CSV file, or a domain and its profiles "
+            help="A table: a folder, a YAML or CSV file, a scenario, or a domain and its profiles "
             "(Genius XML, GeniusWeb JSON, NegMAS YAML, scoreable games in plain text)."
         ),
     ],
@@ -185,8 +190,11 @@ def points(
     from servanda.tables.points import points as ask
     from servanda.tables.points.page import print_answer, single
 
+    only_picture = plot is None and out is not None and out.suffix in (".svg", ".png")
+    if only_picture:
+        plot, out = out, None
     _check_writable(out)
-    _check_writable(plot)
+    _check_writable(plot, "--plot")
     if only is not None:
         with _progress(f"Looking for {only}"):
             lines = single(list(files), only, time, as_json)
@@ -207,6 +215,9 @@ def points(
     if plot is not None:
         ends = {"start": start or "split", "end": end} if picture == "path" else {}
         answer.plot(picture, plot, **ends)
+        print(f"written to {plot}", file=sys.stderr)
+    if only_picture:
+        return 0
     if as_json or (out is not None and out.suffix == ".json"):
         _deliver(_text(answer.to_json()), out)
     else:
@@ -271,7 +282,9 @@ def spatial(
 
 @app.command
 def graph(
-    conflict: Annotated[Path, Parameter(help="A conflict: its YAML file, or its folder.")],
+    conflict: Annotated[
+        Path, Parameter(help="A conflict: its YAML file, its folder, or a scenario.")
+    ],
     /,
     *,
     concepts: Annotated[
@@ -430,16 +443,16 @@ def _printable(line: str) -> str:
     return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 
-def _check_writable(out: Path | None) -> None:
+def _check_writable(out: Path | None, name: str = "--out") -> None:
     """Say that a result has nowhere to go before computing it, not after."""
     if out is None:
         return
     from servanda.errors import QuestionError
 
     if not out.parent.is_dir():
-        raise QuestionError(f"--out {out}: there is no folder {out.parent}")
+        raise QuestionError(f"{name} {out}: there is no folder {out.parent}")
     if out.is_dir():
-        raise QuestionError(f"--out {out} is a folder; name a file in it")
+        raise QuestionError(f"{name} {out} is a folder; name a file in it")
 
 
 def _deliver(text: str, out: Path | None) -> None:

@@ -271,4 +271,4 @@ class TestNegMAS:
             outcome = tuple(table.say(deal).values())
             whole = units.base + sum(units.worth[k][o] for k, o in enumerate(deal))
             expected = [float(f(outcome)) for f in functions]
-            assert units.real(whole) == pytest.approx(expected, abs=units.tolerance)
+            assert units.real(whole) == pytest.approx(expected, abs=units.tolerance.max())

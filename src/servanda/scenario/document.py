@@ -94,6 +94,7 @@ class Document:
         if text and self._suggestions < MAX_SUGGESTIONS:  # comparing names takes time
             self._suggestions += 1
             near = nearest(text, known)
+            near = "" if near == text else near
         line, column = self.place(path, on_key=on_key, offset=offset)
         self._note(line, column, message, text, near, severity)
 

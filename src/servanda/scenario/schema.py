@@ -422,6 +422,68 @@ class SpatialSection(_Strict):
     )
 
 
+def _read_by_lens(kind: str, description: str) -> Any:
+    """What a lens checks itself, down to its last number; here only its place is known."""
+    kinds = {"mapping": "object", "list": "array", "text": "string", "number": "number"}
+    types = [{"type": kinds[one]} for one in kind.split(" or ")]
+    form: Any = {"anyOf": types} if len(types) > 1 else types[0]
+    return Field(None, json_schema_extra=form, description=description)
+
+
+def _needing(*keys: str) -> ConfigDict:
+    """Keys that an editor asks for; that they are missing is said by the lens."""
+    return ConfigDict(json_schema_extra={"required": list(keys)})
+
+
+class PointsPartySection(_Strict):
+    """What each option is worth to a party."""
+
+    label: Any = _read_by_lens("text", "Its name in words. Not read.")
+    reservation: Any = _read_by_lens("number", "What it has without a deal.")
+    discount: Any = _read_by_lens("number", "What is left of utility after a period.")
+    base: Any = _read_by_lens("number", "Added to every deal.")
+    weights: Any = _read_by_lens("mapping", "A factor for each issue; default: 1.")
+    values: Any = _read_by_lens("mapping", "For each issue, what its options are worth.")
+    pairs: Any = _read_by_lens("list", "`{when, worth}`: two options together.")
+    bonuses: Any = _read_by_lens("list", "`{when, worth}`: conditions on several issues.")
+
+
+class PointsSection(_Strict):
+    """A table of points, for `servanda points`."""
+
+    model_config = _needing("issues", "parties")
+
+    title: Any = _read_by_lens("text", "Default: the scenario's.")
+    source: Any = _read_by_lens("text", "Where it is taken from.")
+    notes: Any = _read_by_lens("text", "Not read.")
+    issues: Any = _read_by_lens(
+        "mapping", "By name: a list of options, `{integer: [...]}` or `{continuous: [...]}`."
+    )
+    parties: dict[str, PointsPartySection] | None = Field(None, description="Who has to agree.")
+    constraints: Any = _read_by_lens("list", "`never`, `if` and `then`, or `sum` with a bound.")
+    vetoes: Any = _read_by_lens("list", "Parties without which there is no deal.")
+
+
+class GraphSection(_Strict):
+    """A conflict in option form, for `servanda graph`."""
+
+    model_config = _needing("decision_makers", "preferences")
+
+    title: Any = _read_by_lens("text", "Default: the scenario's.")
+    source: Any = _read_by_lens("text", "Where it is taken from.")
+    notes: Any = _read_by_lens("text", "Not read.")
+    decision_makers: Any = _read_by_lens("mapping or list", "By name: the list of its options.")
+    infeasible: Any = _read_by_lens("list", "Patterns of Y, N and - that cannot be.")
+    irreversible: Any = _read_by_lens("mapping", "By option: `N->Y` or `Y->N`.")
+    moves: Any = _read_by_lens("list", "Changes by state: `{by, from, to, allowed}`.")
+    states: Any = _read_by_lens("list", "Names, in a conflict without options.")
+    arcs: Any = _read_by_lens("mapping", "Beside `states`: by name, pairs of states.")
+    preferences: Any = _read_by_lens("mapping", "By name: a ranking, statements or weights.")
+    attitudes: Any = _read_by_lens("mapping", "By name, towards others by name.")
+    perceptions: Any = _read_by_lens("mapping", "By name: what one sees.")
+    status_quo: Any = _read_by_lens("text or number", "A state: its letters or its number.")
+
+
 class ScenarioFile(_Strict):
     """A conflict, its parties, and the deals on the table."""
 
@@ -445,6 +507,12 @@ class ScenarioFile(_Strict):
     proposals: dict[Name, ProposalSection] = {}
     levers: dict[Name, LeverSection] = {}
     claims: dict[Name, ClaimSection] = {}
+    points: PointsSection | None = Field(
+        None, description="A table of points, for `servanda points`; no part of the game."
+    )
+    graph: GraphSection | None = Field(
+        None, description="A conflict in option form, for `servanda graph`; no part of the game."
+    )
     spatial: SpatialSection | None = Field(
         None, description="Actors' positions, for `servanda spatial`; no part of the game."
     )

@@ -60,6 +60,8 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> Path:
     try:
         draft.write_bytes(data)
         draft.replace(target)
+    except OSError as error:  # say the file that was asked for, not its neighbour
+        raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         draft.unlink(missing_ok=True)
     return target

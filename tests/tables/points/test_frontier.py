@@ -145,7 +145,7 @@ def test_the_tolerance_is_kept() -> None:
         table = opposed((5, 5, 5, 5), seed, 3)
         tolerance = 0.05
         units = to_units(table, tolerance)
-        assert units.tolerance <= tolerance
+        assert units.tolerance.max() <= tolerance
         coarse = table.utilities(front(units).representatives())
         exact = table.utilities(front(to_units(table)).representatives())
         assert len(coarse) <= len(exact)

@@ -197,3 +197,27 @@ def test_mistakes_on_the_command_line_are_one_line(
     said = capsys.readouterr().err.strip()
     assert message in said
     assert len(said.splitlines()) == 1
+
+
+def test_where_two_are_level_the_least_step_decides() -> None:
+    """Alike in everything but the place: one half each, by symmetry."""
+    said = spatial("actor,capability,position,salience\nA,1,0,1\nB,1,1,1\n", runs=2)
+    assert said.probability.tolist() == pytest.approx([0.5, 0.5])
+    page = " ".join(str(said).split())
+    assert "e-1" not in page
+    assert "went the least part of the way" in page
+    assert "1 minimal winning coalition, and it is stable" in page
+
+
+def test_a_scale_beyond_all_measure_is_refused() -> None:
+    with pytest.raises(QuestionError, match=r"a scale ends within ±1e\+12"):
+        Table.of(["A", "B"], [[0.0], [1.0]], [[1.0], [1.0]], [1.0, 1.0], scale=[0, 1e300])
+
+
+def test_years_are_told_apart() -> None:
+    """The mean of 2025, 2026 and 2045 at equal weights is 2032."""
+    rows = "A,1,2025,0.5\nB,1,2026.25,0.5\nC,1,2045,0.5\n"
+    page = str(spatial("actor,capability,position,salience\n" + rows, runs=2))
+    assert "from 2025 to 2045" in page
+    assert "2032.08" in page  # 6096.25 / 3
+    assert "2026.25" in page

@@ -73,8 +73,8 @@ BROKEN = {
     "scale_of_nothing": ("# scale taxes: 0 10\nactor,capability,position tax,salience tax\n" + TWO,
                          ":1:1: there is no dimension 'taxes'; did you mean 'tax'?"),
     "all_alike": (HEAD + "A,1,4,0.5\nB,2,4,0.5\n",
-                  ": everybody stands at 4 on 'position', so its scale must be said: scale = low, "
-                  "high"),
+                  ": everybody stands at 4 on 'position', so its scale must be said: --scale LOW "
+                  "HIGH, or scale in the file"),
     "open_quote": (HEAD + '"A,1,4,0.5\nB,2,8,0.5\n',
                    ":2:1: a quotation mark that is never closed"),
     "zero_byte": (HEAD + "A,1,\x00,0.5\n", ":2:5: a zero byte: this is not a text file"),

@@ -68,6 +68,8 @@ def answer(
         raise QuestionError("ask one of --state, --paths-from, --inverse and --perceptions")
     if vary and inverse_of is None:
         raise QuestionError("--vary goes with --inverse")
+    if (steps is not None or improvements_only) and paths_from is None:
+        raise QuestionError("--steps and --improvements go with --paths-from")
     if paths_from is not None:
         return status_quo(
             conflict,

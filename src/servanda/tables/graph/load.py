@@ -20,6 +20,7 @@ import numpy as np
 
 from servanda.errors import Finding, FormulaError, QuestionError, ScenarioError
 from servanda.scenario.document import MAX_BYTES, Document, Path, read_document
+from servanda.scenario.load import FILE_NAME
 from servanda.tables.graph.model import (
     MAX_OPTIONS,
     MAX_PAIRS,
@@ -33,10 +34,11 @@ from servanda.tables.graph.model import (
     pattern_bits,
 )
 from servanda.tables.graph.statements import by_priority, by_weight
+from servanda.tables.sections import section, title_of
 
 Array = np.ndarray
 
-FILE_NAMES: Final = ("conflict.yaml", "graph.yaml")
+FILE_NAMES: Final = ("conflict.yaml", "graph.yaml", FILE_NAME)
 MAX_PARTIES: Final = 64
 MAX_FORBIDDEN: Final = 2000
 MAX_READ: Final = 10_000_000_000  # characters of statements times states
@@ -50,7 +52,10 @@ _ATTITUDES: Final = {"positive": 1, "neutral": 0, "negative": -1}
 
 
 def load(source: str | os.PathLike[str]) -> Conflict:
-    """Read a conflict from a file, a folder with `conflict.yaml`, or its own text (several lines).
+    """Read a conflict from a file, a folder with one, or its own text (several lines).
+
+    A file may be a scenario with a `graph` section. In a folder the file is called `conflict.yaml`,
+    `graph.yaml` or `scenario.yaml`.
 
     Raises:
         ScenarioError: with every mistake that was found.
@@ -64,7 +69,10 @@ def load(source: str | os.PathLike[str]) -> Conflict:
             path = next((path / f for f in FILE_NAMES if (path / f).exists()), path / FILE_NAMES[0])
             name = str(path)
         if not path.exists():
-            raise ScenarioError([Finding(name, 0, 0, "no such file")])
+            said = "no such file"
+            if path.name != FilePath(source).name:
+                said += f", and no {' or '.join(FILE_NAMES[1:])} beside it"
+            raise ScenarioError([Finding(name, 0, 0, said)])
         if not path.is_file():
             raise ScenarioError([Finding(name, 0, 0, "is not a file")])
         with path.open("rb") as file:
@@ -95,7 +103,8 @@ def loads(text: str, *, name: str = "conflict") -> Conflict:
     if document.data is None:
         document.findings = [_about_conflicts(f) for f in document.findings]
     else:
-        found = _Reader(document).conflict()
+        root = section(document, "graph")
+        found = None if root is None else _Reader(document, root).conflict()
         if found is not None and not document.findings:
             return found
     order = sorted(document.findings, key=lambda f: (f.line, f.column))
@@ -118,10 +127,13 @@ class _Stop(Exception):
 class _Reader:
     """One file, section by section."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, root: Path) -> None:
         assert document.data is not None
         self.document = document
+        self.root = root
         self.data: dict[str, Any] = document.data
+        for key in root:
+            self.data = self.data[str(key)]
         self.parties: list[str] = []
         self.options: list[Option] = []
         self.codes: Array | None = None
@@ -139,7 +151,9 @@ class _Reader:
         on_key: bool = False,
         offset: int | None = None,
     ) -> _Stop:
-        self.document.report(path, message, text=text, known=known, on_key=on_key, offset=offset)
+        self.document.report(
+            (*self.root, *path), message, text=text, known=known, on_key=on_key, offset=offset
+        )
         return _Stop()
 
     def keys(self, path: Path, given: Any, known: Sequence[str], what: str) -> dict[str, Any]:
@@ -148,7 +162,7 @@ class _Reader:
             raise self.fail(path, f"{what} is a mapping with {', '.join(known)}")
         for key in given:
             if key not in known:
-                self.document.report(
+                self.fail(
                     (*path, key), f"unknown key '{key[:60]}' in {what}", text=key, known=known,
                     on_key=True,
                 )  # fmt: skip
@@ -217,7 +231,9 @@ class _Reader:
     # -- the sections --
 
     def conflict(self) -> Conflict | None:
-        self.each(lambda: self.keys((), self.data, _SECTIONS, "the file"))
+        self.each(
+            lambda: self.keys((), self.data, _SECTIONS, "the section" if self.root else "the file")
+        )
         try:
             self.structure()
         except _Stop:
@@ -229,7 +245,7 @@ class _Reader:
         status_quo = None
         if "status_quo" in self.data:
             status_quo = self.each(lambda: self.state(("status_quo",), self.data["status_quo"]))
-        title, source = "A conflict", ""
+        title, source = (self.root and title_of(self.document)) or "A conflict", ""
         if "title" in self.data:
             title = self.each(lambda: self.words(("title",), self.data["title"], "the title")) or ""
         if "source" in self.data:
@@ -259,7 +275,7 @@ class _Reader:
         except _Stop:
             return None
         except RecursionError:
-            self.document.report((), "nested too deeply")
+            self.fail((), "nested too deeply")
             return None
 
     def structure(self) -> None:

@@ -16,7 +16,7 @@ import xarray as xr
 
 from servanda.errors import QuestionError, unknown
 from servanda.tables.graph.basic import BASIC, SANCTIONS, STRONG, basic
-from servanda.tables.graph.horizon import limited_move, non_myopic
+from servanda.tables.graph.horizon import RESPONSES, limited_move, non_myopic
 from servanda.tables.graph.model import Conflict
 from servanda.tables.graph.relations import Mover, movers, stable, tables
 from servanda.tables.graph.result import Stability
@@ -56,6 +56,8 @@ def stability(
     """
     if sanctions not in SANCTIONS:
         raise unknown("kind of sanction", sanctions, SANCTIONS)
+    if response not in RESPONSES:
+        raise unknown("response", response, RESPONSES)
     who = movers(conflict, coalitions, unknown_as)
     fast = conflict.plain and not coalitions
     notes: list[str] = []

@@ -134,6 +134,8 @@ def status_quo(
     Raises:
         QuestionError: no state is given, or the tree is too large.
     """
+    if steps is not None and steps < 1:
+        raise QuestionError(f"steps {steps}: one move at least")
     if state is None and conflict.status_quo is None:
         raise QuestionError("from which state? Name one, or give the file a status_quo")
     start = conflict.state(state) if state is not None else int(conflict.status_quo or 0)

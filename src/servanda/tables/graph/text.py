@@ -35,16 +35,21 @@ def as_text(blocks: list[Block], width: int = 80) -> str:
     return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
 
 
+def _some(n: int, one: str) -> str:
+    """A number of things, in the singular if it is one."""
+    return f"{n} {one}" + ("" if n == 1 else "s")
+
+
 def stability_page(answer: Stability) -> list[Block]:
     """Equilibria by concept, and the states with what holds at each."""
     conflict = answer.conflict
     names = [clean(m.name) for m in answer.movers]
     blocks: list[Block] = [Paragraph(clean(conflict.title, 200), "bold", 0)]
-    forms = f"{len(conflict.options)} options, " if conflict.options else ""
+    forms = f"{_some(len(conflict.options), 'option')}, " if conflict.options else ""
     blocks.append(
         Paragraph(
-            f"{len(names)} decision makers ({', '.join(names)}), {forms}{conflict.size:,} feasible "
-            "states.",
+            f"{_some(len(names), 'decision maker')} ({', '.join(names)}), {forms}"
+            f"{conflict.size:,} feasible {'state' if conflict.size == 1 else 'states'}.",
             indent=0,
         )
     )

@@ -158,8 +158,8 @@ def frontier(table: Table, units: Units | None = None, progress: Progress | None
         found = front(units, limit=few)
     except TooManyError:
         said = (
-            f"ask for a coarser tolerance than {units.tolerance:.3g}, settle an issue first, or "
-            "ask for single solutions (`chosen_by_branching`)"
+            f"ask for a coarser tolerance than {units.tolerance.max():.3g}, settle an issue "
+            "first, or ask for single solutions (`chosen_by_branching`)"
         )
         if table.deals > STREAMED:
             raise QuestionError(

@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from servanda import __version__
-from servanda.errors import unknown
+from servanda.errors import QuestionError, unknown
 from servanda.tables.points.acceptance import Acceptance
 from servanda.tables.points.coalitions import Coalitions
 from servanda.tables.points.concessions import Path, smallest_concession
@@ -26,6 +26,7 @@ from servanda.tables.points.model import Table
 from servanda.tables.points.opposition import Opposition
 from servanda.tables.points.reservations import ReservationCost
 
+SOLUTIONS = ("nash", "kalai-smorodinsky", "egalitarian", "utilitarian")
 SHOWN = 1_000  # points and deals in JSON and frames, unless asked for more
 Chosen = str | Mapping[str, Any] | Sequence[Any]
 
@@ -78,7 +79,7 @@ class PointsAnswer:
     trades: tuple[Trade, ...]  # at that deal
     reservation_costs: tuple[ReservationCost, ...]
     coalitions: Coalitions | None
-    tolerance: float
+    tolerance: np.ndarray  # Float[party], differences of utility that count as none
     grid_error: np.ndarray  # Float[party]
     notes: tuple[str, ...]
     time: float = 0.0
@@ -97,6 +98,8 @@ class PointsAnswer:
 
     def solution(self, name: str) -> Solution:
         """A solution by name."""
+        if not self.solutions and name in SOLUTIONS:
+            raise QuestionError(f"no deal is acceptable to all: there is no solution '{name}'")
         if name not in self.solutions:
             raise unknown("solution", name, self.solutions)
         return self.solutions[name]
@@ -181,7 +184,7 @@ def _content(a: PointsAnswer, most: int) -> dict[str, Any]:
         "parties": list(t.names),
         "issues": {issue.name: len(issue.options) for issue in t.issues},
         "combinations": t.deals,
-        "tolerance": a.tolerance,
+        "tolerance": by_party(a.tolerance),
         "grid_error": by_party(a.grid_error),
         "reservation": by_party(t.reservation),
         "disagreement": by_party(a.disagreement.values),

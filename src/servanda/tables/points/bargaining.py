@@ -12,6 +12,7 @@ maximisers is on the frontier; only efficient deals that nobody would refuse are
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,7 +40,7 @@ class Choice:
 def rational(
     points: Float[np.ndarray, "point party"],
     disagreement: Float[np.ndarray, "party"],
-    tolerance: float,
+    tolerance: float | Float[np.ndarray, "party"],
 ) -> Bool[np.ndarray, "point"]:
     """Which points give everybody its disagreement value, within half the tolerance."""
     return np.asarray((points >= disagreement - tolerance / 2).all(axis=1))
@@ -62,7 +63,7 @@ def ideal_point(
 def solve(
     points: Float[np.ndarray, "point party"],
     disagreement: Float[np.ndarray, "party"],
-    tolerance: float,
+    tolerance: float | Float[np.ndarray, "party"],
     *,
     ks: KS = "maximin",
     ideal: Ideal = "acceptable",
@@ -85,8 +86,8 @@ def solve(
     rows = np.flatnonzero(able)
     gain = np.maximum(points[rows] - disagreement, 0.0)
     out = {}
-    product, note = _nash(gain, w)
-    out["nash"] = Choice("nash", float(product.max()), rows[_ties(product)], note)
+    product, largest, note = _nash(gain, w)
+    out["nash"] = Choice("nash", largest, rows[_ties(product)], note)
     reach = ideal_point(points, able, ideal) - disagreement
     free = reach > tolerance
     note = "" if free.all() else "who cannot gain at all is left out of the comparison"
@@ -107,13 +108,24 @@ def solve(
     return out
 
 
-def _nash(gain: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, str]:
-    """The product of gains, with exponents; scaled first so that many parties do not underflow."""
+def _nash(gain: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, float, str]:
+    """The product of gains, with exponents, and the largest one.
+
+    Where products of many parties leave the range of numbers, they are relative to the largest.
+    """
     with np.errstate(over="ignore", under="ignore"):
         product = np.prod(gain**weights, axis=1)
-    if product.max() > 0:
-        return product, ""
-    return product, "every deal that all accept leaves somebody with no gain: the product is 0"
+    gains = (gain[:, weights > 0] > 0).all(axis=1)
+    if not gains.any():
+        none = "every deal that all accept leaves somebody with no gain: the product is 0"
+        return product, 0.0, none
+    if product.max() < math.inf and product[gains].min() > 1e-290:
+        return product, float(product.max()), ""
+    logs = np.log(gain[np.ix_(gains, weights > 0)]) @ weights[weights > 0]
+    product = np.zeros(len(gain))
+    product[gains] = np.exp(logs - logs.max())
+    with np.errstate(over="ignore", under="ignore"):
+        return product, float(np.exp(logs.max())), ""
 
 
 def _ties(value: np.ndarray) -> Int[np.ndarray, "tie"]:

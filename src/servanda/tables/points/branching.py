@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import time as clock
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -55,7 +55,46 @@ def chosen_by_branching(
     """
     if solution not in SOLUTIONS:
         raise unknown("solution", solution, SOLUTIONS)
-    program = _Program(table, clock.perf_counter() + seconds)
+    # The solver's tolerances are absolute: utilities far from one are brought near to it, exactly.
+    size = np.array([p.largest for p in table.parties])
+    if solution in ("egalitarian", "utilitarian"):  # these compare units
+        size[:] = size.max()
+    ordinary = (size == 0) | ((size > 1e-2) & (size < 1e4))
+    unit = np.where(ordinary, 1.0, 2.0 ** np.ceil(np.log2(np.where(ordinary, 1.0, size))))
+    found = _chosen(_divided(table, unit), solution, clock.perf_counter() + seconds)
+    if found is None:
+        return None
+    with np.errstate(over="ignore", under="ignore"):
+        factor = {"nash": float(np.prod(unit)), "kalai-smorodinsky": 1.0}.get(solution, unit[0])
+        return Branched(
+            found.name,
+            found.deal,
+            table.utilities(found.deal)[0],
+            found.disagreement * unit,
+            float(found.value * factor),
+            float(found.bound * factor),
+        )
+
+
+def _divided(table: Table, unit: Float[np.ndarray, "party"]) -> Table:
+    """The same table with every party's utility in another unit."""
+    parties = tuple(
+        replace(
+            p,
+            worth=tuple(w / u for w in p.worth),
+            base=p.base / u,
+            pairs=tuple(replace(pair, worth=pair.worth / u) for pair in p.pairs),
+            boxes=tuple(replace(box, worth=box.worth / u) for box in p.boxes),
+            reservation=p.reservation / u,
+        )
+        for p, u in zip(table.parties, unit.tolist(), strict=True)
+    )
+    return replace(table, parties=parties)
+
+
+def _chosen(table: Table, solution: str, until: float) -> Branched | None:
+    """The same, for utilities of ordinary size."""
+    program = _Program(table, until)
     n = len(table.parties)
     floor = table.reservation.copy()
     if (floor == math.inf).any():

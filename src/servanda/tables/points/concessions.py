@@ -69,7 +69,7 @@ def smallest_concession(
             + (", or leave out gradual steps" if gradual else "")
         )
     deals = np.repeat(start[None, :], states, axis=0)
-    for k, option in zip(moving, np.indices(shape).reshape(len(moving), -1), strict=True):
+    for k, option in zip(moving, np.indices(shape).reshape(len(moving), states), strict=True):
         deals[:, k] = np.array(ways[k])[option]
     worth = table.utilities(deals)
     scale = np.where(ranges(table) > 0, ranges(table), 1.0)

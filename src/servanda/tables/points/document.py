@@ -29,6 +29,7 @@ import numpy as np
 from servanda.errors import QuestionError
 from servanda.tables.points.model import STEPS, Box, Budget, Issue, Pair, Party, Table, Where
 from servanda.tables.points.reading import Place, Reader
+from servanda.tables.sections import title_of
 
 WHAT = "a table of points is a mapping with issues and parties"
 SECTIONS = ("title", "source", "notes", "issues", "parties", "constraints", "vetoes")
@@ -45,7 +46,8 @@ def load(path: Path) -> Table:
 
 
 def read(reader: Reader) -> Table:
-    """A table from a file that has been read as YAML."""
+    """A table from a file that has been read as YAML: by itself, or a section of a scenario."""
+    reader.enter("points")
     reader.mapping((), SECTIONS)
     if "issues" not in reader.data or "parties" not in reader.data:
         reader.fail((), f"no '{'parties' if 'issues' in reader.data else 'issues'}'; {WHAT}")
@@ -68,7 +70,9 @@ def read(reader: Reader) -> Table:
             if name not in names:
                 reader.fail(("vetoes", v), f"there is no party '{name[:60]}'", name, names)
             vetoes.append(name)
-    title = reader.name(("title",)) if reader.data.get("title") else reader.file.stem
+    title = title_of(reader.document) or reader.file.stem
+    if reader.data.get("title"):
+        title = reader.name(("title",))
     try:
         return Table(issues, parties, tuple(forbidden), tuple(budgets), tuple(vetoes), title)
     except QuestionError as error:
@@ -92,8 +96,12 @@ def _issue(reader: Reader, name: str) -> Issue:
             low, high = reader.number((*place, kind, 0)), reader.number((*place, kind, 1))
             return Issue.continuous(name, low, high, steps)
         options = tuple(reader.name((*place, j)) for j in range(len(reader.items(place))))
-        if not options or len(set(options)) < len(options):
-            reader.fail(place, f"issue '{name}': no options, or an option twice", name)
+        first: dict[str, int] = {}
+        for j, option in enumerate(options):
+            if first.setdefault(option, j) < j:
+                reader.fail((*place, j), f"issue '{name}': '{option[:60]}' is there twice")
+        if not options:
+            reader.fail(place, f"issue '{name}': no options", name)
         return Issue(name, options)
     except QuestionError as error:
         reader.fail(place, str(error), name)

@@ -256,7 +256,7 @@ def moments(
     second = np.zeros((units.objectives, units.objectives))
     for block in blocks(units):
         worth = block.worth if block.able is None else block.worth[:, block.able]
-        real = units.real(worth) - shift
+        real = units.real(worth.T).T - shift
         n += real.shape[1]
         first += real.sum(axis=1)
         second += real @ real.T

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from servanda.errors import Finding, QuestionError, ScenarioError
+from servanda.scenario.load import FILE_NAME
 from servanda.tables.points import document, genius, geniusweb, negmas, scoreable, sheet
 from servanda.tables.points.model import MAX_PARTIES, Table
 from servanda.tables.points.reading import Reader, fail
@@ -79,7 +80,9 @@ def _finding(path: Path, error: QuestionError) -> Finding:
 
 
 def _of_folder(folder: Path) -> list[Path]:
-    """The files of a table in a folder: all of the one kind that is there."""
+    """The files of a table in a folder: a scenario, or all of the one kind that is there."""
+    if (folder / FILE_NAME).is_file():
+        return [folder / FILE_NAME]
     inner = folder / "scores_files"
     found = sorted(p for p in folder.iterdir() if p.suffix.lower() in ENDINGS and p.is_file())
     if inner.is_dir():
@@ -122,11 +125,13 @@ def _json(paths: list[Path]) -> Table:
 
 def _yaml(paths: list[Path]) -> Table:
     first = Reader(paths[0], document.WHAT)
-    if len(paths) == 1 and not negmas.is_negmas(first.data):
+    if len(paths) == 1 and ("points" in first.data or not negmas.is_negmas(first.data)):
         return document.read(first)
     if len(paths) == 1 and isinstance(first.data.get("issues"), list):
         beside = sorted(p for p in paths[0].parent.iterdir() if p.suffix == paths[0].suffix)
         paths = [*paths, *(p for p in beside if p != paths[0])][: MAX_PARTIES + 1]
+    if not negmas.is_negmas(first.data):
+        raise QuestionError(f"{len(paths)} files, and this one is a whole table: name it alone")
     return negmas.load(paths)
 
 

@@ -42,7 +42,8 @@ def lotteries(
     if len(points) > MOST_POINTS:
         return {}
     unit = np.maximum(points.max(axis=0) - points.min(axis=0), 1e-300)
-    unit = np.where(unit > 1e-12 * np.maximum(1.0, np.abs(points).max(axis=0)), unit, 1.0)
+    size = np.abs(points).max(axis=0)
+    unit = np.where(unit > 1e-12 * size, unit, np.where(size > 0, size, 1.0))
     gain = (points - disagreement) / unit  # each party's own scale: the solutions do not mind
     n = gain.shape[1]
     best = np.empty(n)
@@ -60,13 +61,15 @@ def lotteries(
     p = _maximin(points - disagreement, gain)
     if p is not None:
         _add(out, "egalitarian", p, points, float((p @ points - disagreement).min()))
-    p = _programme(points.sum(axis=1), gain, np.zeros(n))
+    common = float(np.abs(points - disagreement).max()) or 1.0
+    p = _programme((points - disagreement).sum(axis=1) / common, gain, np.zeros(n))
     if p is not None:
         _add(out, "utilitarian", p, points, float((p @ points).sum()))
     start = _maximin(gain / np.where(free, best, 1.0), gain) if free.all() else None
     if start is not None and (start @ gain).min() > 1e-12:
         p = _nash(gain, start)
-        _add(out, "nash", p, points, float(np.prod(p @ points - disagreement)))
+        with np.errstate(over="ignore", under="ignore"):
+            _add(out, "nash", p, points, float(np.prod(p @ points - disagreement)))
     return {name: out[name] for name in _ORDER if name in out}
 
 
@@ -100,9 +103,10 @@ def _programme(value: np.ndarray, gain: np.ndarray, floor: np.ndarray) -> np.nda
 def _maximin(share: np.ndarray, gain: np.ndarray) -> np.ndarray | None:
     """max t with p·share_i >= t for all i, p·gain >= 0."""
     k = len(share)
-    rows = np.vstack(
-        [np.c_[-share.T, np.ones(share.shape[1])], np.c_[-gain.T, np.zeros(gain.shape[1])]]
-    )
+    size = np.abs(share).max(axis=0)
+    size = np.where(size > 0, size, 1.0)
+    level = size.min() / size  # t in the unit of the smallest, so that no row drowns in another's
+    rows = np.vstack([np.c_[-(share / size).T, level], np.c_[-gain.T, np.zeros(gain.shape[1])]])
     found = linprog(
         np.r_[np.zeros(k), -1.0],
         A_ub=rows,

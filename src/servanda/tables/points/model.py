@@ -26,6 +26,7 @@ from servanda.errors import QuestionError, unknown
 MAX_OPTIONS = 100_000  # of one issue
 MAX_ISSUES = 1_000
 MAX_PARTIES = 60
+LARGEST = 1e30  # utility: its powers and products with others are still numbers
 STEPS = 101  # options that a continuous issue is cut into, unless the file says otherwise
 
 Kind = Literal["categorical", "integer", "continuous"]
@@ -131,6 +132,14 @@ class Party:
     boxes: tuple[Box, ...] = ()
     reservation: float = -math.inf
     discount: float = 1.0
+
+    @property
+    def largest(self) -> float:
+        """What no utility exceeds in size."""
+        parts = [self.base, *(box.worth for box in self.boxes)]
+        arrays = [*self.worth, *(pair.worth for pair in self.pairs)]
+        with np.errstate(over="ignore"):
+            return float(sum(map(abs, parts)) + sum(np.abs(x).max(initial=0) for x in arrays))
 
     @staticmethod
     def additive(
@@ -361,6 +370,19 @@ def _check(table: Table) -> None:
         table.party(name)
 
 
+def _check_size(party: Party) -> None:
+    """Powers and products of utilities must stay numbers."""
+    if not party.largest <= LARGEST:
+        raise QuestionError(
+            f"{party.name}: utilities add up to more than {LARGEST:g}; count in a larger unit"
+        )
+    if math.isfinite(party.reservation) and abs(party.reservation) > LARGEST:
+        raise QuestionError(
+            f"{party.name}: the reservation value is beyond {LARGEST:g}; if no deal will do, "
+            "write .inf"
+        )
+
+
 def _check_party(table: Table, party: Party) -> None:
     if len(party.worth) != len(table.issues):
         raise QuestionError(
@@ -390,6 +412,7 @@ def _check_party(table: Table, party: Party) -> None:
         _check_where(table, box.where, party.name)
         if not math.isfinite(box.worth):
             raise QuestionError(f"{party.name}: the worth of a box is not finite")
+    _check_size(party)
 
 
 def _check_where(table: Table, where: Where, whose: str) -> None:

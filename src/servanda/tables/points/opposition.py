@@ -52,7 +52,10 @@ def opposition(
     spans = np.array([[np.ptp(p.worth[k]) for p in table.parties] for k in range(len(issues))])
     whole = spans.sum(axis=0)
     share = np.divide(spans, whole, out=np.zeros_like(spans), where=whole > 0)
-    each = np.array([_correlation([p.worth[k] for p in table.parties]) for k in range(len(issues))])
+    size = np.array([p.largest for p in table.parties])
+    each = np.array(
+        [_correlation([p.worth[k] for p in table.parties], size) for k in range(len(issues))]
+    )
     correlation: np.ndarray | None
     if table.additive:  # issues are independent: covariances add
         cov = sum(
@@ -61,9 +64,9 @@ def opposition(
             )
             for k in range(len(issues))
         )
-        correlation = _from_covariance(np.asarray(cov))
+        correlation = _from_covariance(np.asarray(cov), size)
     elif table.deals <= ENUMERATED:
-        correlation = _from_covariance(moments(units)[2])
+        correlation = _from_covariance(moments(units)[2], size)
     else:
         correlation = None
     return Opposition(
@@ -92,14 +95,16 @@ def _distance(points: np.ndarray, low: np.ndarray) -> float:
     return float(np.sqrt((((best - points) / width) ** 2).sum(axis=1)).min())
 
 
-def _correlation(worth: list[np.ndarray]) -> np.ndarray:
-    return _from_covariance(np.cov(np.array(worth), bias=True).reshape(len(worth), len(worth)))
+def _correlation(worth: list[np.ndarray], size: np.ndarray) -> np.ndarray:
+    cov = np.cov(np.array(worth), bias=True).reshape(len(worth), len(worth))
+    return _from_covariance(cov, size)
 
 
-def _from_covariance(cov: np.ndarray) -> np.ndarray:
+def _from_covariance(cov: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Correlations; nan where a deviation is none next to the size of the party's utilities."""
     sd = np.sqrt(np.maximum(np.diag(cov), 0.0))
     out = np.full(cov.shape, np.nan)
-    known = sd > 1e-12 * max(1e-300, float(sd.max(initial=0.0)))
+    known = sd > 1e-12 * np.maximum(size, 1e-300)
     both = np.outer(known, known)
     np.divide(cov, np.outer(sd, sd), out=out, where=both)
     return np.clip(out, -1.0, 1.0)
@@ -120,5 +125,9 @@ def _kind(table: Table, k: int, spans: np.ndarray) -> str:
     if common:
         return "compatible"
     ranks = [table.parties[i].worth[k] for i in caring]
-    fixed = all(_correlation([a, b])[0, 1] < -0.999999 for a in ranks[:1] for b in ranks[1:])
+    fixed = all(
+        _correlation([a, b], np.abs([a, b]).max(axis=1))[0, 1] < -0.999999
+        for a in ranks[:1]
+        for b in ranks[1:]
+    )
     return "opposed" if fixed and len(caring) == 2 else "mixed"

@@ -22,6 +22,7 @@ from servanda.tables.points.concessions import Path
 from servanda.tables.points.load import PathLike, load
 
 ROWS = 12
+ACROSS = 7  # parties side by side; more stand one below the other
 
 
 def as_text(answer: PointsAnswer, width: int = 88, *, ascii_only: bool = False) -> str:
@@ -42,7 +43,15 @@ def figure(x: float) -> str:
     """A utility to six digits; infinities in words."""
     if math.isinf(x):
         return "none" if x < 0 else "never"
-    return "unknown" if math.isnan(x) else f"{x:.6g}".replace("-", "−")
+    if math.isnan(x):
+        return "unknown"
+    text = f"{x:.6g}"
+    return "0" if text == "-0" else text.replace("-", "−")
+
+
+def counted(n: int, one: str, more: str = "") -> str:
+    """A number of things, in the singular if it is one."""
+    return f"{many(n)} {one if n == 1 else more or one + 's'}"
 
 
 def many(x: float | int) -> str:
@@ -61,7 +70,8 @@ def blocks(a: PointsAnswer) -> list[Block]:
 def _table(a: PointsAnswer) -> list[Block]:
     t = a.table
     size = (
-        f"{len(t.issues)} issues, {len(t.parties)} parties, {many(t.deals)} combinations"
+        f"{counted(len(t.issues), 'issue')}, {counted(len(t.parties), 'party', 'parties')}, "
+        + counted(t.deals, "combination")
         + ("" if not (t.forbidden or t.budgets) else ", not all of which can be made")
         + "."
     )
@@ -78,7 +88,8 @@ def _room(a: PointsAnswer) -> list[Block]:
     inside = int(a.acceptable.sum())
     out.append(
         Paragraph(
-            f"Pareto frontier: {points:,} points{more}; {inside:,} of them acceptable to all."
+            f"Pareto frontier: {counted(points, 'point')}{more}; {inside:,} of them acceptable to "
+            "all."
         )
     )
     accepted = a.acceptance
@@ -122,7 +133,7 @@ def _solutions(a: PointsAnswer) -> list[Block]:
         (s.name, *(figure(float(x)) for x in s.utilities.values[0]), _ties(s))
         for s in a.solutions.values()
     )
-    out.append(Columns(("solution", *map(clean, a.table.names), "deals"), rows))
+    out.append(_by_party(a, rows, "deals"))
     for s in a.solutions.values():
         said = ", ".join(f"{clean(k)} {clean(v)}" for k, v in a.table.say(s.deals[0]).items())
         out.append(Paragraph(f"{s.name}: {said}.", hang=2))
@@ -133,6 +144,15 @@ def _solutions(a: PointsAnswer) -> list[Block]:
         if s.note:
             out.append(Paragraph(f"{s.note[0].upper()}{s.note[1:]}.", "dim", indent=4))
     return out
+
+
+def _by_party(a: PointsAnswer, rows: tuple[tuple[str, ...], ...], last: str) -> Columns:
+    """A row for each solution; a column for each, where there are too many parties for that."""
+    header = ("solution", *map(clean, a.table.names), last)
+    if len(a.table.parties) <= ACROSS:
+        return Columns(header, rows)
+    turned = tuple(zip(header, *rows, strict=True))
+    return Columns(("party", *turned[0][1:]), turned[1:])
 
 
 def _ties(s: Solution) -> str:
@@ -148,7 +168,7 @@ def _lotteries(a: PointsAnswer) -> list[Block]:
     )
     return [
         Heading("If lots may be drawn", "expected utilities"),
-        Columns(("solution", *map(clean, a.table.names), "deals drawn"), rows),
+        _by_party(a, rows, "deals drawn"),
     ]
 
 
@@ -162,18 +182,21 @@ def _opposition(a: PointsAnswer) -> list[Block]:
         ),
     ]
     if o.correlation is not None and len(a.table.parties) == 2:
-        out.append(
-            Paragraph(
-                f"Correlation of utilities over all deals: {o.correlation.values[0, 1]:+.2f}."
-            )
-        )
+        r = float(o.correlation.values[0, 1])
+        said = "none, for to somebody all are worth the same" if math.isnan(r) else f"{r:+.2f}"
+        out.append(Paragraph(f"Correlation of utilities over all deals: {said}."))
     rows = []
     order = np.argsort(-o.share.values.sum(axis=1), kind="stable")
     for k in order[:ROWS]:
         issue = a.table.issues[int(k)]
         shares = (f"{100 * x:.0f} %" for x in o.share.values[k])
         rows.append((clean(issue.name), *shares, o.kind[issue.name]))
-    out.append(Columns(("issue", *map(clean, a.table.names), "between them"), tuple(rows)))
+    if len(a.table.parties) <= ACROSS:
+        out.append(Columns(("issue", *map(clean, a.table.names), "between them"), tuple(rows)))
+    else:
+        most = [clean(a.table.names[int(o.share.values[int(k)].argmax())]) for k in order[:ROWS]]
+        named = tuple((row[0], who, row[-1]) for row, who in zip(rows, most, strict=True))
+        out.append(Columns(("issue", "matters most to", "between them"), named))
     if len(order) > ROWS:
         out.append(Paragraph(f"... and {len(order) - ROWS} issues more.", "dim"))
     return out
@@ -273,6 +296,15 @@ def _power(a: PointsAnswer) -> list[Block]:
     return out
 
 
+def _tolerance(a: PointsAnswer) -> str:
+    """What counts as equal; for which party, where they differ."""
+    low, high = int(a.tolerance.argmin()), int(a.tolerance.argmax())
+    if a.tolerance[low] == a.tolerance[high]:
+        return f"{a.tolerance[low]:.1g}"
+    names = [clean(name, 40) for name in a.table.names]
+    return f"{a.tolerance[low]:.1g} ({names[low]}) to {a.tolerance[high]:.1g} ({names[high]})"
+
+
 def _foot(a: PointsAnswer) -> list[Block]:
     out: list[Block] = [Heading("How to read this")]
     out.append(
@@ -285,7 +317,7 @@ def _foot(a: PointsAnswer) -> list[Block]:
     )
     out.append(
         Paragraph(
-            f"Frontier: {a.front.method}; utilities within {a.tolerance:.1g} count as equal.",
+            f"Frontier: {a.front.method}; utilities within {_tolerance(a)} count as equal.",
             hang=2,
         )
     )

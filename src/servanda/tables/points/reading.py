@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from servanda.errors import Finding, ScenarioError
 from servanda.scenario.document import Document, nearest, read_document
+from servanda.tables.sections import section
 
 MAX_BYTES = 4_000_000
 
@@ -71,6 +72,20 @@ class Reader:
                 said = said.replace("read as YAML", "read as JSON")
             raise ScenarioError([replace(first, message=said)])
         self.data: dict[str, Any] = self.document.data or {}
+        self.root: Place = ()  # where in the file `data` stands
+
+    def enter(self, lens: str) -> None:
+        """Go on inside the section of a scenario, if this is a scenario.
+
+        Raises:
+            ScenarioError: it is one without that section.
+        """
+        root = section(self.document, lens)
+        if root is None:
+            raise ScenarioError(self.document.findings[:1])
+        for key in root:
+            self.data = self.data[str(key)]
+        self.root = root
 
     def fail(
         self,
@@ -81,7 +96,7 @@ class Reader:
         on_key: bool = False,
     ) -> NoReturn:
         """Raise the error for what stands at a place."""
-        line, column = self.document.place(place, on_key=on_key)
+        line, column = self.document.place((*self.root, *place), on_key=on_key)
         fail(self.file, line, column, message, str(text), known)
 
     def get(self, place: Place) -> Any:
@@ -98,14 +113,14 @@ class Reader:
         """A mapping; with `known`, of these keys only."""
         at = self.get(place)
         if not isinstance(at, dict):
-            self.fail(place, f"{_where(place)} must be a mapping, not {_say(at)}", at)
+            self.fail(place, f"{self._where(place)} must be a mapping, not {_say(at)}", at)
         if known is not None:
             names = list(known)
             for key in at:
                 if key not in names:
                     self.fail(
                         (*place, key),
-                        f"unknown key '{key[:80]}' in {_where(place)}",
+                        f"unknown key '{key[:80]}' in {self._where(place)}",
                         key,
                         names,
                         on_key=True,
@@ -116,7 +131,7 @@ class Reader:
         """A list."""
         at = self.get(place)
         if not isinstance(at, list):
-            self.fail(place, f"{_where(place)} must be a list, not {_say(at)}", at)
+            self.fail(place, f"{self._where(place)} must be a list, not {_say(at)}", at)
         return at
 
     def number(self, place: Place, *, finite: bool = True) -> float:
@@ -126,20 +141,20 @@ class Reader:
             with suppress(ValueError):
                 at = float(at) if len(at) < 400 else at
         if isinstance(at, bool) or not isinstance(at, (int, float)):
-            self.fail(place, f"{_where(place)} must be a number, not {_say(at)}", at)
+            self.fail(place, f"{self._where(place)} must be a number, not {_say(at)}", at)
         try:
             value = float(at)
         except OverflowError:
             value = math.inf
         if math.isnan(value) or (finite and not math.isfinite(value)):
-            self.fail(place, f"{_where(place)} must be a finite number, not {value}", at)
+            self.fail(place, f"{self._where(place)} must be a finite number, not {value}", at)
         return value
 
     def whole(self, place: Place) -> int:
         """A whole number."""
         value = self.number(place)
         if value != int(value) or abs(value) > 1e15:
-            self.fail(place, f"{_where(place)} must be a whole number, not {value:g}")
+            self.fail(place, f"{self._where(place)} must be a whole number, not {value:g}")
         return int(value)
 
     def name(self, place: Place) -> str:
@@ -150,14 +165,17 @@ class Reader:
         if isinstance(at, float) and at == int(at) and abs(at) < 1e15:
             at = int(at) if math.isfinite(at) else at
         if not isinstance(at, (str, int, float)) or not str(at).strip():
-            self.fail(place, f"{_where(place)} must be a name, not {_say(at)}", at)
+            self.fail(place, f"{self._where(place)} must be a name, not {_say(at)}", at)
         text = str(at).strip()
         if len(text) > 200:
-            self.fail(place, f"{_where(place)} is a name of over 200 characters")
+            self.fail(place, f"{self._where(place)} is a name of over 200 characters")
         return text
 
+    def _where(self, place: Place) -> str:
+        return _dotted((*self.root, *place))
 
-def _where(place: Place) -> str:
+
+def _dotted(place: Place) -> str:
     text = ""
     for part in place:
         text += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if text else part

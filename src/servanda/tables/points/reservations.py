@@ -42,7 +42,7 @@ def reservation_costs(
     points: Float[np.ndarray, "point party"],
     reservation: Float[np.ndarray, "party"],
     accepted: Acceptance | None,
-    tolerance: float,
+    tolerance: float | Float[np.ndarray, "party"],
 ) -> tuple[ReservationCost, ...]:
     """The cost of every party's reservation value; see the module."""
     out = []
@@ -75,7 +75,9 @@ def reservation_costs(
     return tuple(out)
 
 
-def _nash(points: np.ndarray, floor: np.ndarray, tolerance: float) -> np.ndarray | None:
+def _nash(
+    points: np.ndarray, floor: np.ndarray, tolerance: float | np.ndarray
+) -> np.ndarray | None:
     found = solve(points, floor, tolerance)
     if not found:
         return None

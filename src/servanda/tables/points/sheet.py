@@ -26,7 +26,7 @@ def load(path: Path) -> Table:
     Raises:
         ScenarioError: what is wrong, with its line and column.
     """
-    text = read_text(path)
+    text = read_text(path).replace("\r\n", "\n").replace("\r", "\n")
     header = text.split("\n", 1)[0]
     reader = csv.reader(io.StringIO(text), delimiter=";" if "," not in header else ",")
     try:

@@ -115,7 +115,7 @@ class Challenges:
     settled: bool  # nobody moved in the last round
     options: Challenge
 
-    def story(self) -> list[str]:
+    def story(self, digits: int = 4) -> list[str]:
         """Every move as a sentence, in order."""
         lines = []
         for t in range(len(self.event)):
@@ -123,7 +123,8 @@ class Challenges:
                 if self.event[t, i] != STAYS:
                     what, who = EVENTS[self.event[t, i]], self.actors[self.rival[t, i]]
                     a, b = self.position[t, i], self.position[t + 1, i]
-                    lines.append(f"round {t + 1}: {actor} {what} {who} ({a:.4g} to {b:.4g})")
+                    path = f"{a:.{digits}g} to {b:.{digits}g}"
+                    lines.append(f"round {t + 1}: {actor} {what} {who} ({path})")
         return lines
 
     def to_dataframe(self) -> Any:

@@ -21,12 +21,11 @@ from typing import Any, Final
 import numpy as np
 
 from servanda.errors import Finding, QuestionError, ScenarioError
-from servanda.tables.spatial.table import MAX_ACTORS, MAX_DIMENSIONS, Table, ends
+from servanda.tables.spatial.table import LARGEST, MAX_ACTORS, MAX_DIMENSIONS, Table, ends
 
 MAX_BYTES: Final = 1_000_000
 MAX_NAME: Final = 80
 MAX_LINE: Final = 20_000  # characters: fifty dimensions need a tenth of it
-LARGEST: Final = 1e12  # larger numbers are slips of the keyboard
 
 _CAPABILITY: Final = ("capability", "power", "influence", "clout", "resources")
 _ACTOR: Final = ("actor", "name", "party", "player")

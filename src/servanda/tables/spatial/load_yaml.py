@@ -17,7 +17,8 @@ import numpy as np
 
 from servanda.errors import Finding, QuestionError, ScenarioError
 from servanda.scenario.document import Document, Path, read_document
-from servanda.tables.spatial.table import MAX_ACTORS, MAX_DIMENSIONS, Table
+from servanda.tables.sections import section, title_of
+from servanda.tables.spatial.table import LARGEST, MAX_ACTORS, MAX_DIMENSIONS, Table
 
 _KEYS: Final = ("title", "unit", "source", "scale", "dimensions", "actors", "accommodation")
 _ACTOR_KEYS: Final = ("capability", "position", "salience", "why", "source")
@@ -34,15 +35,10 @@ def loads_yaml(text: str, name: str, *, scale: Any = None) -> Table:
             for f in document.findings
         ]
         raise ScenarioError(findings)
-    data: Any = document.data
-    at: Path = ()
-    if "spatial" in data:
-        data, at = data["spatial"], ("spatial",)
-    elif "horizon" in data and "actors" not in data:
-        document.report((), "this scenario has no `spatial` section")
+    at = section(document, "spatial")
     table = None
-    if not document.findings:
-        table = _read(document, data, at, scale)
+    if at is not None and not document.findings:
+        table = _read(document, document.data["spatial"] if at else document.data, at, scale)
     if document.findings or table is None:
         raise ScenarioError(sorted(document.findings, key=lambda f: (f.line, f.column)))
     return table
@@ -127,6 +123,8 @@ def _read(document: Document, data: Any, at: Path, scale: Any) -> Table | None:
     if (s > 1).any():
         s, notes = s / 100, ("Salience was read as per cent.",)
     said_of = {k: str(data[k]) for k in ("title", "unit", "source") if isinstance(data.get(k), str)}
+    if at:
+        said_of.setdefault("title", title_of(document))
     if scale is None:
         scale = data.get("scale")
     try:
@@ -181,5 +179,5 @@ def _is_number(value: Any) -> bool:
         isinstance(value, (int, float))
         and not isinstance(value, bool)
         and math.isfinite(value)
-        and abs(value) <= 1e12
+        and abs(value) <= LARGEST
     )

@@ -40,6 +40,11 @@ def blocks(answer: SpatialAnswer) -> list[Block]:
     return [block for section in sections for block in section]
 
 
+def _share(step: float) -> str:
+    """How much of the way; where two options are level, the smallest step decides."""
+    return "the least part" if step < 1e-9 else f"{100 * step:.2g} %"
+
+
 class _Page:
     """One answer being laid out; every method is a section, perhaps empty."""
 
@@ -47,6 +52,7 @@ class _Page:
         self.answer = answer
         self.table = answer.table
         self.many = len(self.table.dimensions) > 1
+        self.digits = digits(self.table.low, self.table.high)
 
     def heading(self) -> list[Block]:
         t = self.table
@@ -58,7 +64,9 @@ class _Page:
             else "one dimension"
         )
         unit = f", in {clean(t.unit)}" if t.unit else ""
-        scale = "" if self.many else f" from {number(t.low[0])} to {number(t.high[0])}{unit}"
+        scale = (
+            "" if self.many else f" from {self.number(t.low[0])} to {self.number(t.high[0])}{unit}"
+        )
         return [Paragraph(title, "bold", 0), Paragraph(f"{n} actors on {of}{scale}.", indent=0)]
 
     def middle(self) -> list[Block]:
@@ -66,14 +74,14 @@ class _Page:
         lower, upper = a.median
         rows = []
         for k, name in enumerate(self.table.dimensions):
-            between = number(lower[k])
+            between = self.number(lower[k])
             if upper[k] > lower[k]:
-                between += f" to {number(upper[k])}"
-            row = [clean(name), number(a.mean[k]), between, number(a.expected[k])]
+                between += f" to {self.number(upper[k])}"
+            row = [clean(name), self.number(a.mean[k]), between, self.number(a.expected[k])]
             if a.final is not None:
                 low, mid, high = np.quantile(a.final[:, k], (0.1, 0.5, 0.9))
-                row.append(number(mid) if len(a.final) == 1 else
-                           f"{number(mid)} ({number(low)} to {number(high)})")  # fmt: skip
+                between = f" ({self.number(low)} to {self.number(high)})"
+                row.append(self.number(mid) + (between if len(a.final) > 1 else ""))
             rows.append(tuple(row))
         heads = ["", "weighted mean", "median voter", "election, expected"]
         if a.final is not None:
@@ -88,7 +96,7 @@ class _Page:
             (self.at(c.options[o]), self.who(c.holders[o]), share(a.probability[o]))
             for o in order[:MOST]
         ]
-        words = "No option beats every other."
+        words = "no option beats every other."
         if c.winner is not None:
             words = f"{self.at(c.options[c.winner])} beats every other position held."
         elif len(c.top) < len(c.options):
@@ -108,10 +116,10 @@ class _Page:
         for name, played in self.answer.challenges.items():
             of = f" on {clean(name)}" if self.many else ""
             end = "nobody moves any more" if played.settled else "still moving"
-            path = ", ".join(number(m) for m in played.median[: MOST + 1])
+            path = ", ".join(self.number(m) for m in played.median[: MOST + 1])
             found.append(Heading(f"Challenges, round by round{of}", end))
             found.append(Paragraph(f"Median after each round: {path}."))
-            story = played.story()
+            story = played.story(self.digits)
             found += [Paragraph(f"- {clean(line, 200)}", hang=2) for line in story[:MOST]]
             if len(story) > MOST:
                 found.append(Paragraph(f"and {len(story) - MOST} more moves.", "dim"))
@@ -133,7 +141,10 @@ class _Page:
             if runs > 1:
                 low, high = np.quantile(end, (0.1, 0.9), axis=0)
                 row.append(
-                    "; ".join(f"{number(a)} to {number(b)}" for a, b in zip(low, high, strict=True))
+                    "; ".join(
+                        f"{self.number(a)} to {self.number(b)}"
+                        for a, b in zip(low, high, strict=True)
+                    )
                 )
             rows.append(tuple(row))
         remark = f"{words}, {turns:g} turns in the middle one, seed {h.seed}"
@@ -163,6 +174,8 @@ class _Page:
         found.append(Columns(("", "members", "policy", "stable"), tuple(rows)))
         stable = sum(one.stable for one in c.minimal)
         words = f"{len(c.minimal)} minimal winning coalitions, {stable} of them stable."
+        if len(c.minimal) == 1:
+            words = "1 minimal winning coalition" + (", and it is stable." if stable else ".")
         if c.vetoes:
             words += f" Nothing wins without {self.who(c.vetoes)}."
         if c.dummies:
@@ -185,7 +198,7 @@ class _Page:
             actor, kind, of = s.inputs[i]
             what = f"{clean(actor)}: {kind}" + (f" on {clean(of)}" if self.many and of else "")
             of_ = f" on {clean(s.dimensions[k])}" if self.many else ""
-            rows.append((what, number(s.low[i, k]) + of_, number(s.high[i, k]) + of_))
+            rows.append((what, self.number(s.low[i, k]) + of_, self.number(s.high[i, k]) + of_))
         heads = ("", f"{100 * s.share:g} % less", f"{100 * s.share:g} % more")
         return [Heading("What it hangs on", "expected outcome of the election, one input moved"),
                 Columns(heads, tuple(rows))] if rows else []  # fmt: skip
@@ -198,13 +211,13 @@ class _Page:
         for t in m.targets:
             of = f" on {clean(t.dimension)}" if self.many else ""
             if not t.movers:
-                lines.append(f"The median{of} is at {number(t.target)} already.")
+                lines.append(f"The median{of} is at {self.number(t.target)} already.")
                 continue
             if len(t.alternatives) > 1:
                 who = f"any one of {self.who(t.alternatives, 'or')}"
             else:
                 who = self.who(t.movers)
-            way = f"from {number(t.median)} to {number(t.target)}"
+            way = f"from {self.number(t.median)} to {self.number(t.target)}"
             lines.append(
                 f"For the median{of} to go {way}: {who} would have to move there or past it."
             )
@@ -212,7 +225,7 @@ class _Page:
             lines.append("Too many actors to look for steps towards one another.")
         for f in (m.flips or ())[:3]:
             lines.append(
-                f"If {clean(f.actor)} went {100 * f.step:.2g} % of the way to {clean(f.towards)}, "
+                f"If {clean(f.actor)} went {_share(f.step)} of the way to {clean(f.towards)}, "
                 f"the likeliest position would be that of {self.who(f.winner)}, not of "
                 f"{self.who(m.leader)}."
             )
@@ -233,8 +246,11 @@ class _Page:
             *(Paragraph(clean(x, 400), "dim", hang=2) for x in lines),
         ]
 
+    def number(self, x: float) -> str:
+        return number(x, self.digits)
+
     def at(self, x: np.ndarray) -> str:
-        return ", ".join(number(v) for v in x)
+        return ", ".join(self.number(v) for v in x)
 
     def who(self, names: Sequence[str], word: str = "and") -> str:
         shown = [clean(n, 40) for n in names[:10]]
@@ -243,9 +259,15 @@ class _Page:
         return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} {word} {shown[-1]}"
 
 
-def number(x: float) -> str:
-    """Four digits, a real minus."""
-    return f"{float(f'{x:.4g}'):g}".replace("-", "\N{MINUS SIGN}")
+def number(x: float, digits: int) -> str:
+    """Four digits or more, a real minus."""
+    return f"{float(f'{x:.{digits}g}'):.{max(6, digits)}g}".replace("-", "\N{MINUS SIGN}")
+
+
+def digits(low: np.ndarray, high: np.ndarray) -> int:
+    """How many tell positions apart: four, and more on a scale that is far from 0, as of years."""
+    far = np.maximum(np.abs(low), np.abs(high)) / (high - low)
+    return min(15, 4 + int(np.floor(np.log10(far.max())).clip(0)))
 
 
 def share(p: float) -> str:

@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from servanda.errors import QuestionError
 
+LARGEST: Final = 1e12  # larger numbers are slips of the keyboard
 MAX_ACTORS: Final = 500
 MAX_DIMENSIONS: Final = 50
 
@@ -167,7 +168,7 @@ def ends(
         for d in map(int, np.flatnonzero(low == high)):
             raise QuestionError(
                 f"everybody stands at {low[d]:g} on '{names[d]}', so its scale must be said: "
-                "scale = low, high"
+                "--scale LOW HIGH, or scale in the file"
             )
         return low, high
     pairs = np.asarray(scale, dtype=float)
@@ -175,6 +176,8 @@ def ends(
         pairs = np.tile(pairs, (k, 1))
     if pairs.shape != (k, 2) or not np.isfinite(pairs).all():
         raise QuestionError("a scale is its low and its high end, once for all dimensions or each")
+    if np.abs(pairs).max() > LARGEST:
+        raise QuestionError(f"a scale ends within ±{LARGEST:g}")
     for low_end, high_end in pairs:
         if not low_end < high_end or not math.isfinite(high_end - low_end):
             raise QuestionError(f"a scale from {low_end:g} to {high_end:g} has no length")
