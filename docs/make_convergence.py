@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import servanda as sv
+from servanda.game.batch import stakes
 from servanda.game.grid import coarser
 from servanda.game.levels import choose_levels
+from servanda.questions.grid_error import grid_error
 from servanda.scenario.model import Scenario
 
 CASES = {
@@ -26,7 +28,7 @@ CASES = {
     "korea-1953": ("armistice_with_treaty",),
     "minsk-2015": ("minsk_2",),
 }
-NODES = (400, 1500, 6000)
+NODES = (400, 1500, 6000, 20000)
 EVEN = (4, 5)
 DATES = (4, 8, 16, 40)
 
@@ -40,7 +42,8 @@ def solve_once(case: str, deal: str, kind: str, n: int) -> dict[str, object]:
     seconds = time.perf_counter() - began
     rough = coarser(levels) if kind == "nodes" and n < NODES[-1] else None
     less = headlines(scenario, deal, rough) if rough else {}
-    error = {name: abs(value - less[name]) for name, value in here.items()} if less else {}
+    scale = dict(zip(scenario.parties, stakes(scenario), strict=True))
+    error = grid_error(here, less, scale) if less else {}
     return {"case": case, "deal": deal, "kind": kind, "n": n, "levels": levels,
             "seconds": round(seconds, 1), "found": here, "error": error}  # fmt: skip
 
@@ -48,9 +51,9 @@ def solve_once(case: str, deal: str, kind: str, n: int) -> dict[str, object]:
 def headlines(scenario: Scenario, deal: str, levels: tuple[int, ...]) -> dict[str, float]:
     run = sv.simulate(scenario, deal, levels=levels, paths=256)
     worth = run.solution.worth
-    found = {f"worth to {p}": float(worth.sel(party=p)[0]) for p in worth.party.values}
-    found["all sign"] = float(run.solution.joint[0])
-    return found | {f"in force at {t}": float(run.survival[0, t]) for t in DATES}
+    found = {f"worth.{p}": float(worth.sel(party=p)[0]) for p in worth.party.values}
+    found["signs.all"] = float(run.solution.joint[0])
+    return found | {f"survival.{t}": float(run.survival[0, t]) for t in DATES}
 
 
 def table(rows: list[dict[str, Any]]) -> str:

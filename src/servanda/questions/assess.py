@@ -28,6 +28,7 @@ from servanda.game.size import refuse_if_too_large
 from servanda.game.solve import find_proposal, signing_at_start
 from servanda.questions.assessment import Assessment, Breaker, Created, Sensitivity, Sham
 from servanda.questions.exchange import net_exchange
+from servanda.questions.grid_error import grid_error
 from servanda.questions.riders import Riders, changed_terms, riders
 from servanda.questions.spread import spread, weighted_quantile
 from servanda.questions.verdict import verdict_from
@@ -420,11 +421,11 @@ class _Job:
         return tuple(out)
 
     def _grid_error(self, centre: dict[str, Any], coarse: dict[str, float]) -> dict[str, float]:
-        """The change of every headline from a grid with one level less per stock."""
+        """Estimated from a grid with one level less per stock."""
         if not coarse:
             return {}
-        here = headlines(self.plain, centre)
-        return {name: abs(here[name] - coarse[name]) for name in here}
+        stakes = dict(zip(self.scenario.parties, self.plain.stakes, strict=True))
+        return grid_error(headlines(self.plain, centre), coarse, stakes)
 
     def _grid_notes(
         self,

@@ -1,0 +1,32 @@
+"""How far may a headline be off because of the grid?
+
+In: headlines on a grid and on a coarser one. Out: an estimated error of each. A single difference
+may vanish by chance where others do not, so a worth's error is at least the mean of its fellows',
+counted in each party's stakes, and a survival's at least the mean over dates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+WORTH, SURVIVAL = "worth.", "survival."
+"""What the names of headlines begin with; then the party, or the period."""
+
+
+def grid_error(
+    here: Mapping[str, float], coarse: Mapping[str, float], stakes: Mapping[str, float]
+) -> dict[str, float]:
+    """Estimated grid error of every headline in `here`, in its own unit.
+
+    `stakes` are the parties', in utility per period; a party without stakes stands alone.
+    """
+    error = {name: abs(value - coarse[name]) for name, value in here.items()}
+    parties = [p for p, s in stakes.items() if s > 0 and WORTH + p in error]
+    if parties:
+        mean = sum(error[WORTH + p] / stakes[p] for p in parties) / len(parties)
+        error |= {WORTH + p: max(error[WORTH + p], mean * stakes[p]) for p in parties}
+    dates = [name for name in error if name.startswith(SURVIVAL)]
+    if dates:
+        mean = sum(error[name] for name in dates) / len(dates)
+        error |= {name: max(error[name], mean) for name in dates}
+    return error
