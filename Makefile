@@ -12,13 +12,14 @@ INSTALLED := $(VENV)/.installed
 DEVELOP   := $(VENV)/.installed-dev
 BENCH     := $(VENV)/.installed-bench
 
-.PHONY: help demo test bench clean
+.PHONY: help demo test peers bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    install into $(VENV) on first use, then assess the Ukraine case"
 	@echo "             (other cases: make demo CASE=scenarios/... DEAL=... PARTY=...)"
 	@echo "make test    formatting, lint, types and tests"
+	@echo "make peers   the comparisons with other software, those included that make test skips"
 	@echo "make bench   the benchmarks: ratios against peers and against the hardware"
 	@echo "make clean   remove caches and build products (not $(VENV))"
 
@@ -30,6 +31,9 @@ test: $(DEVELOP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n $(WORKERS)
+
+peers: $(DEVELOP) $(BENCH)
+	$(BIN)/python -m pytest tests/peers
 
 bench: $(BENCH)
 	$(BIN)/python -m benchmarks

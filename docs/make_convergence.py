@@ -9,6 +9,7 @@ tables as Markdown. The finest grid takes minutes a deal.
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import time
@@ -17,7 +18,6 @@ from typing import Any
 
 import servanda as sv
 from servanda.game.batch import stakes
-from servanda.game.grid import coarser
 from servanda.game.levels import choose_levels
 from servanda.questions.grid_error import grid_error
 from servanda.scenario.model import Scenario
@@ -40,12 +40,19 @@ def solve_once(case: str, deal: str, kind: str, n: int) -> dict[str, object]:
     began = time.perf_counter()
     here = headlines(scenario, deal, levels)
     seconds = time.perf_counter() - began
-    rough = coarser(levels) if kind == "nodes" and n < NODES[-1] else None
-    less = headlines(scenario, deal, rough) if rough else {}
-    scale = dict(zip(scenario.parties, stakes(scenario), strict=True))
-    error = grid_error(here, less, scale) if less else {}
     return {"case": case, "deal": deal, "kind": kind, "n": n, "levels": levels,
-            "seconds": round(seconds, 1), "found": here, "error": error}  # fmt: skip
+            "seconds": round(seconds, 1), "found": here}  # fmt: skip
+
+
+def estimate(rows: list[dict[str, Any]]) -> None:
+    """Add to each row of one deal its estimated errors, from the next finer grid."""
+    scenario = sv.load(f"scenarios/{rows[0]['case']}")
+    scale = dict(zip(scenario.parties, stakes(scenario), strict=True))
+    chosen = sorted((r for r in rows if r["kind"] == "nodes"), key=lambda r: r["n"])
+    for r in rows:
+        r["error"] = {}
+    for here, finer in itertools.pairwise(chosen[:-1]):
+        here["error"] = grid_error(here["found"], finer["found"], scale)
 
 
 def headlines(scenario: Scenario, deal: str, levels: tuple[int, ...]) -> dict[str, float]:
@@ -107,6 +114,7 @@ def main() -> None:
     for case, deals in CASES.items():
         for deal in deals:
             rows = [r for r in found if (r["case"], r["deal"]) == (case, deal)]
+            estimate(rows)
             order = sorted(rows, key=lambda r: (r["kind"] == "nodes", r["n"]))
             print(f"## {case}, {deal}\n\n{table(order)}\n")
             covered, total = coverage(rows)

@@ -39,6 +39,10 @@ from servanda.show.figures import PER_YEAR
 Progress = Callable[..., None]
 """Called with (steps done, steps in all)."""
 
+FINER = 4
+"""Times as many grid points, at the central case, to estimate the grid error; with `--fine` or
+levels of one's own, a coarser grid."""
+
 PATHS = 32
 FINE_PATHS = 1024
 
@@ -74,7 +78,7 @@ def assess(
         parts = {
             "centre": pool.submit(steps.count, job.centre),
             "gradient": pool.submit(steps.count, lambda: job.gradients(chairs)),
-            "coarse": pool.submit(steps.count, job.coarse),
+            "other": pool.submit(steps.count, job.other_grid),
             "riders": pool.submit(steps.count, job.rider_worths),
         }
         modal_run = steps.count(lambda: run(job.plain, job.world))
@@ -121,6 +125,7 @@ class _Job:
     asker: tuple[str, tuple[str, ...]] | None  # the last variant: whose harm is stopped, with what
     world: Worlds
     seed: int
+    other_levels: tuple[int, ...] | None  # another grid, to estimate the error of this one
 
     @staticmethod
     def prepare(
@@ -163,7 +168,10 @@ class _Job:
             Follow(root["no_deal"], stay=False),
         )
         hands = Program(game, method, spreads, names, follow, paths, seed, once=True)
-        return _Job(scenario, proposal, plain, hands, tuple(bound), asker, world, seed)
+        other = coarser(chosen) if fine or levels else choose_levels(scenario, FINER * NODES)
+        if not scenario.stocks:
+            other = None
+        return _Job(scenario, proposal, plain, hands, tuple(bound), asker, world, seed, other)
 
     # -- the parts, each a program -----------------------------------------------------------
 
@@ -180,10 +188,9 @@ class _Job:
         method = replace(self.plain.method, by_interest=True)
         return run(replace(self.plain, method=method, follow=(), once=True), self.world)
 
-    def coarse(self) -> dict[str, float]:
-        """Headlines on a coarser grid, for the estimate of the grid error."""
-        levels = coarser(self.plain.method.grid.levels)
-        return {} if levels is None else self._headlines(levels)
+    def other_grid(self) -> dict[str, float]:
+        """Headlines on another grid, for the estimate of the grid error."""
+        return {} if self.other_levels is None else self._headlines(self.other_levels)
 
     def _headlines(self, levels: tuple[int, ...]) -> dict[str, float]:
         method = replace(self.plain.method, grid=make_grid(self.scenario, levels))
@@ -233,7 +240,7 @@ class _Job:
         alone, joint = signing_at_start(game, out)
         alone0, joint0 = signing_at_start(game, centre)
         course, course0 = course_of(out, 0), course_of(centre, 0)
-        error = self._grid_error(centre, found["coarse"])
+        error = self._grid_error(centre, found["other"])
         duties = _duties(game)
         s = dict(zip(parties, self.plain.stakes, strict=True))
         shams = self._shams(worth0, found["centre"])
@@ -420,12 +427,12 @@ class _Job:
             out += [Sensitivity(party, names[k], float(table[i, k]), float(swing[k])) for k in top]
         return tuple(out)
 
-    def _grid_error(self, centre: dict[str, Any], coarse: dict[str, float]) -> dict[str, float]:
-        """Estimated from a grid with one level less per stock."""
-        if not coarse:
+    def _grid_error(self, centre: dict[str, Any], other: dict[str, float]) -> dict[str, float]:
+        """Estimated from another grid, without stocks not at all."""
+        if not other:
             return {}
         stakes = dict(zip(self.scenario.parties, self.plain.stakes, strict=True))
-        return grid_error(headlines(self.plain, centre), coarse, stakes)
+        return grid_error(headlines(self.plain, centre), other, stakes)
 
     def _grid_notes(
         self,
@@ -471,7 +478,7 @@ class _Job:
         more = 5 if found["riders"] is None else 6
         return (
             f"1 solve in each of {count} worlds; {more} at the modal world "
-            "(one of them a gradient, one on a coarser grid)"
+            "(one of them a gradient, one on another grid)"
         )
 
 
