@@ -31,7 +31,7 @@ from servanda.game.sweep import collapse, usable
 from servanda.game.tables import Parameters, Tables, evaluate_group, grid_views
 
 SETTLED = 0.01
-"""A choice probability has settled when it changes by less than this from round to round."""
+"""A choice probability has settled when it has changed by less than this lately."""
 
 DEFAULT_SCHEME: Scheme = "limited"
 """Chosen on the convergence tables in docs/convergence.md."""

@@ -466,8 +466,8 @@ class _Job:
         moved = float(np.max(centre["tail"].moved))
         if moved > 0.02:
             notes.append(
-                f"past the horizon {100 * moved:.0f} % of the choice probabilities still move from "
-                "round to round: treat values far ahead with care, or set `terminal: zero`"
+                f"past the horizon {100 * moved:.0f} % of the choice probabilities still move: "
+                "treat values far ahead with care, or set `terminal: zero`"
             )
         failed = int(np.sum(centre["failures"])) + int(np.sum(out["failures"]))
         if failed:
