@@ -100,7 +100,7 @@ def _strategies(made: Program) -> Any:
 
     def one(theta: jax.Array) -> Backward:
         p = parameters(made.game, theta, made.names, jnp.asarray(made.stakes))
-        return backward(made.game, made.method, p, boxes(made.game, p), policies=True)
+        return backward(made.game, made.method, p, boxes((made.game,), p), policies=True)
 
     return jax.jit(one)
 
@@ -160,11 +160,21 @@ def _both_ways(made: Program, paths: int) -> Any:
 
     def one(theta: jax.Array, uniforms: jax.Array) -> tuple[list[Course], list[Course]]:
         p = parameters(made.game, theta, made.names, jnp.asarray(made.stakes))
-        b = boxes(made.game, p)
+        b = boxes((made.game,), p)
         w = backward(made.game, made.method, p, b).values
         exact = [exact_course(made.game, made.method, p, w, f.regime, f.stay) for f in made.follow]
         sampled = [
-            simulate_paths(made.game, made.method, p, w, f.regime, b, uniforms, f.stay)
+            simulate_paths(
+                made.game,
+                made.method,
+                p,
+                w,
+                f.regime,
+                made.game.visited((f.regime,), f.stay),
+                b,
+                uniforms,
+                f.stay,
+            )
             for f in made.follow
         ]
         return exact, sampled

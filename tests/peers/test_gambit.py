@@ -73,7 +73,7 @@ class Played:
 
         def one(theta: jax.Array) -> tuple[Backward, Any]:
             p = parameters(self.game, theta, worlds.names, scale)
-            solved = backward(self.game, method, p, boxes(self.game, p), policies=True)
+            solved = backward(self.game, method, p, boxes((self.game,), p), policies=True)
             _, accepted = jax.vmap(lambda w: sign(self.game, p, w))(solved.values)
             return solved, accepted
 
@@ -128,7 +128,7 @@ class Played:
         regime = self.regime(here)
         number = next(k for k, s in enumerate(self.game.signings) if s.regime == regime)
         k = self.game.signings[number].parties.index(self.game.parties.index(party))
-        yes = self.accepted[number][k][world, here.period, self.phase(here), 0]
+        yes = self.accepted[world, here.period, number, k, self.phase(here), 0]
         return np.array([1 - yes, yes])
 
 

@@ -268,36 +268,35 @@ def _traced(
     return out, joint_probability(plan, policy, group.moves) if keep else None, failed
 
 
-Acceptance = list[list[Array]]
-"""For every signing stage, the probability that each signatory accepts when its turn comes."""
+def sign(game: Game, p: Parameters, w: Array) -> tuple[Array, Array]:
+    """Add the signing stages to values W [regime, phase, ..., channel].
 
-
-def sign(
-    game: Game, p: Parameters, w: Array, given: Acceptance | None = None
-) -> tuple[Array, Acceptance]:
-    """Add the signing stages to values W [regime, phase, ..., channel]; V and the acceptances.
-
-    Given acceptances are used as they are.
+    Returns V and the probability that each signatory accepts when its turn comes, [stage,
+    signatory, phase, ...]; 1 where a stage has fewer signatories.
     """
-    v = w
-    w = w[game.alike]
-    accepted: Acceptance = []
-    for k, stage in enumerate(game.signings):
-        ahead = w[stage.yes]
-        own: list[Array] = []
-        for j in reversed(range(len(stage.parties))):
-            no = w[stage.no[j]]
-            q = accept_probability(p, stage.parties[j], ahead, no) if given is None else given[k][j]
-            ahead = q[..., None] * ahead + (1.0 - q[..., None]) * no
-            own.insert(0, q)
-        v = v.at[stage.regime].set(ahead)
-        accepted.append(own)
-    return v, accepted
+    stage = game.asking
+    if not len(stage.regime):
+        return w, jnp.ones((0, 0, *w.shape[1:-1]))
+    table = w[game.alike]
+    ahead = table[stage.yes]
+    accepted: list[Array] = []
+    for j in reversed(range(stage.no.shape[1])):
+        no = table[stage.no[:, j]]
+        q = accept_probability(p, jnp.asarray(stage.party[:, j]), ahead, no)
+        q = jnp.where(stage.asked[:, j].reshape(-1, *(1,) * (q.ndim - 1)), q, 1.0)
+        ahead = q[..., None] * ahead + (1.0 - q[..., None]) * no
+        accepted.insert(0, q)
+    return w.at[stage.regime].set(ahead), jnp.stack(accepted, axis=1)
 
 
-def accept_probability(p: Parameters, party: int, yes: Array, no: Array) -> Array:
-    """Logit choice between accepting and refusing, from values [..., channel]."""
-    return jax.nn.sigmoid(p.precision[party] * (yes[..., party] - no[..., party]))
+def accept_probability(p: Parameters, party: Array, yes: Array, no: Array) -> Array:
+    """Logit choice between accepting and refusing, from values [n, ..., channel].
+
+    `party` [n] says who chooses in each row.
+    """
+    who = party.reshape(-1, *(1,) * (yes.ndim - 1))
+    gain = jnp.take_along_axis(yes - no, who, axis=-1)[..., 0]
+    return jax.nn.sigmoid(p.precision[party].reshape(who.shape[:-1]) * gain)
 
 
 def value_shape(game: Game, method: Method) -> tuple[int, int, int, int]:
@@ -327,13 +326,13 @@ def backward(
         return replace(method, grid=method.grid.within(box))
 
     def operators(box: Array, period: Array) -> list[Operator]:
-        return [operator(game, group, inside(box), p, period) for group in game.groups]
+        return [operator(game, group, inside(box), p.at(period), period) for group in game.groups]
 
     end = jnp.zeros(value_shape(game, method))
     tail = Tail(jnp.zeros((), int), jnp.zeros(()))
     if game.scenario.terminal == "stationary":
         past = operators(boxes[-1], jnp.asarray(horizon * 1.0))
-        end, tail = _stationary(game, method, plans, past, p)
+        end, tail = _stationary(game, method, plans, past, p.at(horizon))
     constant = all((g.live[:horizon] == g.live[0]).all() for g in game.groups)
 
     @functools.partial(jax.checkpoint, prevent_cse=False)
@@ -342,9 +341,9 @@ def backward(
         period, live, box, fixed = x
         if constant:
             live = [jnp.asarray(_distinct(g.live[0])) for g in game.groups]
-        v, _ = sign(game, p, w)
+        v, _ = sign(game, p.at(period + 1), w)
         ops = operators(box, period) if fixed is None else fixed
-        new, chosen, failed = sweep(game, method, plans, ops, p, v, live, keep=policies)
+        new, chosen, failed = sweep(game, method, plans, ops, p.at(period), v, live, keep=policies)
         # the last epoch may be longer than what is left of the horizon
         due = period < horizon
         w = jnp.where(due, new, w)
@@ -356,7 +355,8 @@ def backward(
         box, periods, live = x
         w = _regrid(method, w, before, box)
         evaluate = jax.checkpoint(operators, prevent_cse=False)
-        fixed = None if game.uses_calendar else evaluate(box, jnp.zeros(()))
+        changing = game.uses_calendar or p.scheduled
+        fixed = None if changing else evaluate(box, jnp.zeros(()))
 
         def step(carry: Any, item: Any) -> Any:
             return body(carry, (*item, box, fixed))

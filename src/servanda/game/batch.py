@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from servanda.game import reach
-from servanda.game.backward import Method, backward, sign
+from servanda.game.backward import Method, accept_probability, backward, sign
 from servanda.game.build import Game, build
 from servanda.game.choice import feasible
 from servanda.game.distribution import exact_course
@@ -37,11 +37,15 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Follow:
-    """A course that is wanted: where it starts, whether it follows the deal, what it gathers."""
+    """A course that is wanted: where it starts, whether it follows the deal, what it gathers.
 
-    regime: int
+    With several regimes to start from, the course has a leading axis of them.
+    """
+
+    regime: int | tuple[int, ...]
     stay: bool = True
     exits: bool = False
+    watch: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,80 +68,127 @@ class Program:
         order = rng.permuted(np.broadcast_to(np.arange(self.paths), shape), axis=-1)
         return (order + rng.random(shape)) / self.paths
 
-    def boxes(
-        self, thetas: Float[Array, "world assumption"]
-    ) -> Float[Array, "world epoch bound k"]:
-        """The grid's bounds in every world (`reach.boxes`)."""
-
-        def one(theta: Array) -> Array:
-            p = parameters(self.game, theta, self.names, jnp.asarray(self.stakes))
-            return reach.boxes(self.game, p)
-
-        return jax.lax.map(one, thetas)
-
     def world(
         self,
         theta: Array,
         boxes: Array,
         uniforms: Array,
     ) -> dict[str, Any]:
-        """Everything wanted of one world; traced by JAX."""
+        """Everything wanted of one world; traced by JAX.
+
+        `theta` is [assumption], or [period + 1, assumption] if assumptions change over time.
+        """
         game, method = self.game, self.method
         p = parameters(game, theta, self.names, jnp.asarray(self.stakes))
         solved = backward(game, method, p, boxes)
         start = value_at_start(game, method, p, solved.values[0], boxes)
-        value, accepted = sign(game, p, start)
+        value, accepted = sign(game, p.at(0), start)
         out: dict[str, Any] = {
             "play": start,
             "value": value,
             "accept": accepted,
-            "alone": _alone(game, p, start),
+            "alone": _alone(game, p.at(0), start),
             "tail": solved.tail,
             "failures": solved.failures,
         }
         for k, f in enumerate(self.follow):
-            if game.stocks:
-                course = simulate_paths(
-                    game, method, p, solved.values, f.regime, boxes, uniforms, f.stay, f.exits
+            starts = (f.regime,) if isinstance(f.regime, int) else f.regime
+            met = game.visited(starts, f.stay)
+
+            def follow(start: int | Array, f: Follow = f, met: tuple[int, ...] = met) -> Course:
+                if not game.stocks:
+                    return exact_course(game, method, p, solved.values, start, f.stay, f.watch)
+                return simulate_paths(
+                    game,
+                    method,
+                    p,
+                    solved.values,
+                    start,
+                    met,
+                    boxes,
+                    uniforms,
+                    f.stay,
+                    f.exits,
+                    f.watch,
                 )
-            else:
-                course = exact_course(game, method, p, solved.values, f.regime, f.stay)
-            out[f"course{k}"] = course
+
+            several = not isinstance(f.regime, int)
+            out[f"course{k}"] = (
+                jax.lax.map(follow, jnp.array(starts)) if several else follow(starts[0])
+            )
         return out
 
 
-def _alone(game: Game, p: Parameters, w: Array) -> list[Array]:
-    """For every signing stage, each signatory's acceptance given that all others sign."""
-    out = []
-    for stage in game.signings:
-        i = jnp.array(stage.parties)
-        gain = w[stage.yes][i] - w[jnp.array(stage.no), i]
-        out.append(jax.nn.sigmoid(p.precision[i] * gain))
-    return out
+def _alone(game: Game, p: Parameters, w: Array) -> Float[Array, "stage signatory"]:
+    """Each signatory's acceptance given that all others sign."""
+    stage = game.asking
+    if not len(stage.regime):
+        return jnp.ones((0, 0))
+    yes = w[stage.yes]
+    columns = [
+        accept_probability(p, jnp.asarray(stage.party[:, j]), yes, w[stage.no[:, j]])
+        for j in range(stage.no.shape[1])
+    ]
+    return jnp.stack(columns, axis=1)
 
 
-_COMPILED: dict[int, tuple[Program, Any, Any]] = {}
+_COMPILED: dict[int, tuple[Program, Any]] = {}
 
 
-def compiled(program: Program) -> tuple[Any, Any]:
-    """A program's jitted functions: `world` and `boxes`."""
+def compiled(program: Program) -> Any:
+    """A program's jitted `world`."""
     key = id(program)
     if key not in _COMPILED:
         if len(_COMPILED) > 64:
             _COMPILED.clear()
         options = compiler_options(program.once)
-        world = jax.jit(program.world, compiler_options=options)
-        _COMPILED[key] = (program, world, jax.jit(program.boxes, compiler_options=options))
-    return _COMPILED[key][1:]
+        _COMPILED[key] = (program, jax.jit(program.world, compiler_options=options))
+    return _COMPILED[key][1]
 
 
-def bounds(program: Program, worlds: Worlds) -> Float[np.ndarray, "world epoch bound stock"]:
-    """The grid's bounds in every world."""
-    values = np.asarray(worlds.values, float)
+_REACHING: dict[tuple[Any, ...], tuple[tuple[Game, ...], Any]] = {}
+
+
+def _reaching(program: Program) -> Any:
+    """The jitted function from assumptions to the grid's bounds in every world.
+
+    They enclose what is reachable under any offer of the scenario, and under those of the program
+    that are not among them.
+    """
+    scenario = program.game.scenario
+    named = list(scenario.proposals.values())
+    offered = [v.proposal for v in program.game.variants if v.proposal is not None]
+    extra = () if all(p in named for p in offered) else (program.game,)
+    key = (id(scenario.proposals), program.names, *map(id, extra))
+    if key not in _REACHING:
+        if len(_REACHING) > 64:
+            _REACHING.clear()
+        games = (build(scenario, [Variant(p) for p in named] or [Variant(None)]), *extra)
+        unit = jnp.ones(len(scenario.parties))
+
+        def one(theta: Array) -> Array:
+            return reach.boxes(games, parameters(games[0], theta, program.names, unit))
+
+        function = jax.jit(
+            lambda thetas: jax.lax.map(one, thetas), compiler_options=compiler_options(True)
+        )
+        _REACHING[key] = (games, function)
+    return _REACHING[key][1]
+
+
+def bounds(
+    program: Program, values: Worlds | np.ndarray
+) -> Float[np.ndarray, "world epoch bound stock"]:
+    """The grid's bounds in every world (`reach.boxes`)."""
+    thetas = _thetas(values)
     if not program.game.stocks:
-        return np.zeros((len(values), 2, 2, 0))
-    found: np.ndarray = jax.device_get(compiled(program)[1](values))
+        return np.zeros((len(thetas), 2, 2, 0))
+    found: np.ndarray = jax.device_get(_reaching(program)(thetas))
     return found
+
+
+def _thetas(values: Worlds | np.ndarray) -> Float[np.ndarray, "world *period assumption"]:
+    return np.asarray(values.values if isinstance(values, Worlds) else values, float)
 
 
 def cores() -> ThreadPoolExecutor:
@@ -156,26 +207,27 @@ def cores() -> ThreadPoolExecutor:
 
 def run(
     program: Program,
-    worlds: Worlds,
+    values: Worlds | np.ndarray,
     progress: Progress | None = None,
     pool: Executor | None = None,
     boxes: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Run a program in every world; arrays come back with a leading world axis.
 
-    `boxes` are the grid's bounds [world, epoch, bound, stock] if not the program's own. Worlds are
-    spread over the machine's cores, or over `pool`.
+    `values` are worlds, or the assumptions in each, [world, assumption] or [world, period + 1,
+    assumption]. `boxes` are the grid's bounds [world, epoch, bound, stock] if not the program's
+    own. Worlds are spread over the machine's cores, or over `pool`.
     """
-    function = compiled(program)[0]
+    function = compiled(program)
     if boxes is None:
-        boxes = bounds(program, worlds)
+        boxes = bounds(program, values)
     # NumPy, not JAX, arrays: they belong to no device
     uniforms = program.uniforms() if program.follow else np.zeros((0, 4, 0))
 
     def one(item: tuple[np.ndarray, np.ndarray]) -> Any:
         return jax.device_get(function(*item, uniforms))
 
-    items = list(zip(np.asarray(worlds.values, float), boxes, strict=True))
+    items = list(zip(_thetas(values), boxes, strict=True))
     parts = [one(items[0])]  # compiles once before threads share it
     if progress:
         progress(1, len(items))

@@ -74,6 +74,17 @@ class Signing:
     no: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Asking:
+    """All signing stages as arrays, one row each; signatories in the order they are asked."""
+
+    regime: np.ndarray  # [stage]
+    yes: np.ndarray  # [stage] where all accept
+    party: np.ndarray  # [stage, signatory]
+    no: np.ndarray  # [stage, signatory] where that one refuses
+    asked: np.ndarray  # [stage, signatory] bool: stages with fewer signatories are padded
+
+
 @dataclass(frozen=True, eq=False)
 class Game:
     """The scenario with some variants, ready to be solved in any world."""
@@ -106,9 +117,26 @@ class Game:
         """The names of the regime indicators, in the order of `Settings.indicators`."""
         return tuple(indicators(self.graph, self.graph.regimes[0]))
 
-    def visited(self, start: int, stay: bool) -> tuple[int, ...]:
-        """The groups whose positions can be met from a regime; `stay`: while it is in force."""
-        reached, queue = {start}, [start]
+    @cached_property
+    def asking(self) -> Asking:
+        """The signing stages as arrays."""
+        width = max([len(s.parties) for s in self.signings] or [0])
+
+        def padded(rows: list[tuple[int, ...]]) -> np.ndarray:
+            filled = [(*row, *(0,) * (width - len(row))) for row in rows]
+            return np.array(filled, np.int32).reshape(len(rows), width)
+
+        return Asking(
+            np.array([s.regime for s in self.signings], np.int32),
+            np.array([s.yes for s in self.signings], np.int32),
+            padded([s.parties for s in self.signings]),
+            padded([s.no for s in self.signings]),
+            padded([(1,) * len(s.parties) for s in self.signings]).astype(bool),
+        )
+
+    def visited(self, starts: tuple[int, ...], stay: bool) -> tuple[int, ...]:
+        """The groups whose positions can be met from regimes; `stay`: while in force."""
+        reached, queue = set(starts), list(starts)
         asked = {s.regime: s for s in self.signings}
         following: dict[int, set[int]] = {}
         for group in self.groups:
@@ -159,10 +187,13 @@ def read_names(scenario: Scenario) -> frozenset[str]:
     return frozenset().union(*(f.names for f in formulas_of(scenario)))
 
 
-def build(scenario: Scenario, variants: list[Variant] | tuple[Variant, ...]) -> Game:
+def build(
+    scenario: Scenario, variants: list[Variant] | tuple[Variant, ...], always: bool = False
+) -> Game:
     """The game of a scenario with the given variants.
 
-    Raises QuestionError when the game is too large to enumerate, with what to reduce.
+    With `always` the deals are solved as if signed in any period, not only in the first. Raises
+    QuestionError when the game is too large to enumerate, with what to reduce.
     """
     in_play = sorted(scenario.obligations.items(), key=lambda item: item[1].options[0][0])
     scenario = replace(scenario, obligations=dict(in_play))  # the first noticed names the breaker
@@ -181,9 +212,13 @@ def build(scenario: Scenario, variants: list[Variant] | tuple[Variant, ...]) -> 
         itertools.product(*(range(len(p.values)) for p in scenario.phases.values()))
     )
     outcomes = _Outcomes(graph)
-    signings, by_period = _reach(graph, outcomes, [r for here in roots for r in here.values()])
+    starts = [r for here in roots for r in here.values()]
+    signings, by_period = _reach(graph, outcomes, starts, always)
     alike = _alike(graph, outcomes, names, {s.regime for s in signings})
-    by_period = [sorted({int(alike[n]) for n in now}) for now in by_period]
+    # an offer that is always answered before anybody moves is never played from
+    stays = {n for s in signings for n in (s.yes, *s.no)}
+    passing = {s.regime for s in signings} - stays
+    by_period = [sorted({int(alike[n]) for n in now if n not in passing}) for now in by_period]
     groups = _groups(graph, phase_values, outcomes, by_period, names)
     return Game(
         scenario, tuple(variants), graph, groups, signings, tuple(roots), alike, phase_values
@@ -284,7 +319,7 @@ class _Outcomes:
 
 
 def _reach(
-    graph: Graph, outcomes: _Outcomes, roots: list[int]
+    graph: Graph, outcomes: _Outcomes, roots: list[int], always: bool
 ) -> tuple[tuple[Signing, ...], list[list[int]]]:
     """Signing stages, and the regimes that can be in play in each period (last: ever after)."""
     parties = list(graph.scenario.parties)
@@ -320,8 +355,9 @@ def _reach(
 
     by_period = [sorted(close(set(roots)))]
     for _ in range(graph.scenario.horizon - 1):
-        by_period.append(sorted(step(set(by_period[-1]))))
-    forever = step(set(by_period[-1]))
+        more = set(by_period[0]) if always else set()
+        by_period.append(sorted(step(set(by_period[-1])) | more))
+    forever = step(set(by_period[-1])) | (set(by_period[0]) if always else set())
     if graph.scenario.terminal != "zero":
         while True:
             more = forever | step(forever)

@@ -138,7 +138,7 @@ def differentiate(
         gain = out["value"][root["signed"]] - out["value"][root["no_deal"]]
         found = {f"worth.{p}": gain[i] for i, p in enumerate(program.game.parties)}
         for k in asked:
-            found["signs.all"] = jnp.prod(jnp.stack(out["accept"][k]))
+            found["signs.all"] = jnp.prod(out["accept"][k])
         for t in dates:
             found[f"survival.{t}"] = out["course0"].regime[t, in_force]
         return found

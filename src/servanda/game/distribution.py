@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from servanda.game.backward import Method, channel_party, sign
@@ -30,7 +31,13 @@ from servanda.game.tables import Parameters
 
 
 def exact_course(
-    game: Game, method: Method, p: Parameters, values: Array, start: int, stay: bool = True
+    game: Game,
+    method: Method,
+    p: Parameters,
+    values: Array,
+    start: int | Array,
+    stay: bool = True,
+    watch: tuple[int, ...] = (),
 ) -> Course:
     """The course from a regime in the starting phases; see `Course`. Needs a game without stocks.
 
@@ -48,25 +55,36 @@ def exact_course(
     in_force = KINDS.index("in_force")
     inside = kinds[regimes] == in_force
 
-    def signs(regime: int) -> bool:
-        return not stay or game.graph.regimes[regime].kind == "in_force"
+    stage = game.asking
+    signs = [
+        k
+        for k, m in enumerate(stage.regime)
+        if not stay or game.graph.regimes[m].kind == "in_force"
+    ]
 
-    def signing(mass: Array, w: Array) -> Array:
-        _, accepted = sign(game, p, w)
+    def signing(mass: Array, w: Array, now: Parameters) -> Array:
+        if not signs:
+            return mass
+        _, accepted = sign(game, now, w)
         before = mass.reshape(game.regimes, game.phases)
-        asked = [z for z in zip(game.signings, accepted, strict=True) if signs(z[0].regime)]
-        moved = before
-        for stage, _ in asked:
-            moved = moved.at[stage.regime].set(0.0)
-        for stage, accept in asked:
-            here = before[stage.regime]
-            chain = jnp.ones(game.phases)
-            for no, q in zip(stage.no, accept, strict=True):
-                yes = q[:, 0]  # without stocks there is one grid point
-                moved = moved.at[no].add(here * chain * (1.0 - yes))
-                chain = chain * yes
-            moved = moved.at[stage.yes].add(here * chain)
-        return moved.reshape(n)
+        here = before[stage.regime[signs]]
+        moved = before.at[stage.regime[signs]].set(0.0)
+        chain = jnp.ones((len(signs), game.phases))
+        for j in range(stage.no.shape[1]):
+            yes = accepted[np.array(signs), j, :, 0]  # without stocks there is one grid point
+            moved = moved.at[stage.no[signs, j]].add(here * chain * (1.0 - yes))
+            chain = chain * yes
+        return moved.at[stage.yes[signs]].add(here * chain).reshape(n)
+
+    def valued(mass: Array, w: Array) -> tuple[Array, Array]:
+        v = w[game.alike][:, :, 0]  # [regime, phase, channel]
+        moving = jnp.where(inside, mass, 0.0) if stay else mass
+        total = jnp.sum(moving)
+        by_phase = moving.reshape(game.regimes, game.phases).sum(axis=0)
+        others = [per_weight(by_phase @ v[m], total) for m in watch]
+        unwatched = jnp.zeros((0, len(owner)))
+        own = per_weight(moving @ v.reshape(n, -1), total)
+        return own, jnp.stack(others) if others else unwatched
 
     def tally(mass: Array) -> tuple[Array, Array]:
         by_kind = jax.nn.one_hot(kinds[regimes], len(KINDS), axis=0) @ mass
@@ -74,11 +92,13 @@ def exact_course(
 
     def period(mass: Array, item: Any) -> tuple[Array, Any]:
         w, w_next, t, live = item
-        mass = signing(mass, w)
+        now = p.at(t)
+        mass = signing(mass, w, now)
         regime, broken = tally(mass)
+        worth, seen = valued(mass, w)
         moving = jnp.where(inside, mass, 0.0) if stay else mass
         after = mass - moving
-        v, _ = sign(game, p, w_next)
+        v, _ = sign(game, p.at(t + 1), w_next)
         flow = jnp.zeros(len(owner))
         moves = jnp.zeros((len(decisions), width))
         for k, group in enumerate(game.groups):
@@ -87,7 +107,7 @@ def exact_course(
                 game,
                 group,
                 method,
-                p,
+                now,
                 v,
                 live[k],
                 jnp.maximum(row, 0),
@@ -109,7 +129,7 @@ def exact_course(
                     to = z.successor * game.phases + z.target[b]
                     after = after.at[to].add(joint * z.branch[b])
         means = (per_weight(x, jnp.sum(moving)) for x in (flow, moves))
-        return after, (regime, broken, *means)
+        return after, (regime, broken, *means, worth, seen)
 
     mass = jnp.zeros(n).at[start * game.phases + _first_phase(game)].set(1.0)
     horizon = game.scenario.horizon
@@ -119,8 +139,10 @@ def exact_course(
         jnp.arange(horizon) * 1.0,
         [jnp.asarray(_sorted_rows(g.live[:horizon])) for g in game.groups],
     )
-    mass, (regime, broken, flow, moves) = jax.lax.scan(period, mass, items)
-    regime_end, broken_end = tally(signing(mass, values[-1]))
+    mass, (regime, broken, flow, moves, value, seen) = jax.lax.scan(period, mass, items)
+    mass = signing(mass, values[-1], p.at(horizon))
+    regime_end, broken_end = tally(mass)
+    final, final_seen = valued(mass, values[-1])
     return Course(
         jnp.concatenate([regime, regime_end[None]]),
         jnp.concatenate([broken, broken_end[None]]),
@@ -128,4 +150,6 @@ def exact_course(
         jnp.zeros((horizon + 1, 0)),
         moves,
         jnp.zeros(len(owner)),
+        jnp.concatenate([value, final[None]]),
+        jnp.concatenate([seen, final_seen[None]]),
     )

@@ -105,7 +105,7 @@ def _measure(scenario: Scenario) -> Float[np.ndarray, " stock"]:
     @functools.partial(jax.jit, compiler_options=compiler_options(once=True))
     def measure(theta: Array) -> Array:
         p = parameters(game, theta, world.names, jnp.asarray(scale))
-        values = backward(game, method, p, reach.boxes(game, p)).values
+        values = backward(game, method, p, reach.boxes((game,), p)).values
         v = values.reshape(-1, *levels, values.shape[-1])
         unit = jnp.where(scale > 0, scale, jnp.inf)
         second = [jnp.diff(v, 2, axis=1 + k) / unit for k in range(len(levels))]

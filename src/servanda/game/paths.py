@@ -41,7 +41,7 @@ class Course(NamedTuple):
 
     `regime` are probabilities of each of `KINDS`; `broken` the probability that the deal has been
     broken by each obligation; flows, stocks and moves are means. When following the deal
-    (`stay`), flows, stocks and moves are given that it is in force: NaN once it cannot be.
+    (`stay`), flows, stocks, moves and values are given that it is in force: NaN once it cannot be.
     """
 
     regime: Float[Array, "period kind"]
@@ -50,6 +50,8 @@ class Course(NamedTuple):
     stock: Float[Array, "period stock"]
     moves: Float[Array, "period decision option"]
     after_break: Float[Array, " channel"]  # value from the start, summed over paths that break
+    value: Float[Array, "period channel"]  # of what is still to come, along the course
+    watch: Float[Array, "period watched channel"]  # the same in other regimes at the same stocks
 
 
 class _Paths(NamedTuple):
@@ -168,17 +170,21 @@ def simulate_paths(
     method: Method,
     p: Parameters,
     values: Array,
-    start: int,
+    start: int | Array,
+    met: tuple[int, ...],
     boxes: Array,
     uniforms: Float[Array, "period 4 n"],
     stay: bool = True,
     exits: bool = False,
+    watch: tuple[int, ...] = (),
 ) -> Course:
     """Follow `n` paths from a regime (see `Course`); traced by JAX.
 
-    `values` are the W of `backward` with `keep`, on `boxes`. With `stay` the paths follow the deal
+    `met` are the groups that the paths can meet (`Game.visited`); `values` are the W of
+    `backward` with `keep`, on `boxes`. With `stay` the paths follow the deal
     as long as it is in force; without, they go wherever the game goes. `exits` also gathers what
-    parties get on paths on which the deal breaks.
+    parties get on paths on which the deal breaks. `watch` are regimes whose values are wanted at
+    the stocks and phases that the paths come to.
     """
     n = uniforms.shape[-1]
     kinds, names = jnp.asarray(regime_kinds(game)), breakers(game)
@@ -187,53 +193,73 @@ def simulate_paths(
     in_force = KINDS.index("in_force")
     width = max([len(d.options) for d in game.scenario.decisions] or [1])
     begin = _first_phase(game)
-    met = game.visited(start, stay)
+    if p.scheduled:
+        discounts = p.discount()[:, owner]
+    else:
+        discounts = p.patience[owner] ** jnp.arange(game.scenario.horizon)[:, None]
 
-    def signing(s: _Paths, w: Array, box: Array, u: Array) -> _Paths:
+    stage = game.asking
+    of_regime = np.full(game.regimes, -1)
+    for k, m in enumerate(stage.regime):
+        if not stay or game.graph.regimes[m].kind == "in_force":
+            of_regime[m] = k
+
+    def signing(s: _Paths, w: Array, box: Array, u: Array, now: Parameters) -> _Paths:
+        if not (of_regime >= 0).any():
+            return s
         coords = method.grid.within(box).coordinates(s.x.T)
-        asked = s.regime  # a party that refuses is not asked twice in a period
-        for stage in game.signings:
-            if stay and game.graph.regimes[stage.regime].kind != "in_force":
-                continue
-            here = asked == stage.regime
-            look = functools.partial(_value_at, method, w[game.alike], coords, s.phase)
-            ahead = look(stage.yes)
-            path = [look(m) for m in stage.no]
-            chain = jnp.ones(n)
-            refused = jnp.zeros((len(stage.no), n))
-            accept: list[Array] = []
-            for i, no in zip(reversed(stage.parties), reversed(path), strict=True):
-                q = accept_probability(p, i, ahead, no)
-                ahead = q[:, None] * ahead + (1 - q[:, None]) * no
-                accept.insert(0, q)
-            for j, q in enumerate(accept):
-                refused = refused.at[j].set(chain * (1 - q))
-                chain = chain * q
-            if stay:
-                left = s.left
-                for j, m in enumerate(stage.no):
-                    leaves = jnp.where(here, s.weight * refused[j], 0.0)
-                    left = left.at[kinds[m]].add(leaves)
-                s = s._replace(
-                    left=left,
-                    weight=jnp.where(here, s.weight * chain, s.weight),
-                    regime=jnp.where(here, stage.yes, s.regime),
-                )
-            else:
-                share = jnp.concatenate([chain[None], refused])
-                pick = _draw(share, u)
-                goal = jnp.array([stage.yes, *stage.no])[pick]
-                likely = jnp.log(jnp.take_along_axis(share, pick[None], 0)[0])
-                s = s._replace(
-                    regime=jnp.where(here, goal, s.regime),
-                    score=s.score + jnp.where(here, likely, 0.0),
-                )
-        return s
+        # a party that refuses is not asked twice in a period
+        asked = jnp.asarray(of_regime)[s.regime]
+        here, k = asked >= 0, jnp.maximum(asked, 0)
+        look = functools.partial(_value_at, method, w[game.alike], coords, s.phase)
+        yes, no = jnp.asarray(stage.yes)[k], jnp.asarray(stage.no)[k].T
+        ahead = look(yes)
+        accept: list[Array] = []
+        for j in reversed(range(len(no))):
+            refusing = look(no[j])
+            q = accept_probability(now, jnp.asarray(stage.party[:, j])[k], ahead, refusing)
+            q = jnp.where(jnp.asarray(stage.asked[:, j])[k], q, 1.0)
+            ahead = q[:, None] * ahead + (1 - q[:, None]) * refusing
+            accept.insert(0, q)
+        chain = jnp.ones(n)
+        refused = []
+        for q in accept:
+            refused.append(chain * (1 - q))
+            chain = chain * q
+        if stay:
+            left = s.left
+            for j, share in enumerate(refused):
+                leaves = jnp.where(here, s.weight * share, 0.0)
+                left = left + jax.nn.one_hot(kinds[no[j]], len(KINDS), axis=0) * leaves
+            return s._replace(
+                left=left,
+                weight=jnp.where(here, s.weight * chain, s.weight),
+                regime=jnp.where(here, yes, s.regime),
+            )
+        shares = jnp.stack([chain, *refused])
+        pick = _draw(shares, u)[None]
+        goal = jnp.take_along_axis(jnp.concatenate([yes[None], no]), pick, 0)[0]
+        likely = jnp.log(jnp.take_along_axis(shares, pick, 0)[0])
+        return s._replace(
+            regime=jnp.where(here, goal, s.regime),
+            score=s.score + jnp.where(here, likely, 0.0),
+        )
+
+    def valued(s: _Paths, w: Array, box: Array) -> tuple[Array, Array]:
+        coords = method.grid.within(box).coordinates(s.x.T)
+        look = functools.partial(_value_at, method, w[game.alike], coords, s.phase)
+        alive = _box(s.score) * s.weight
+        total = jnp.sum(alive)
+        others = [per_weight(alive @ look(jnp.full(n, m)), total) for m in watch]
+        unwatched = jnp.zeros((0, len(owner)))
+        return per_weight(alive @ look(s.regime), total), jnp.stack(others) if others else unwatched
 
     def period(s: _Paths, item: Any) -> tuple[_Paths, Any]:
         w, w_next, box, box_next, t, live, u = item
-        s = signing(s, w, box, u[3])
+        now = p.at(t)
+        s = signing(s, w, box, u[3], now)
         there = replace(method, grid=method.grid.within(box_next))
+        worth, seen = valued(s, w, box)
         alive = _box(s.score) * s.weight
         regime = jnp.stack([jnp.mean(_box(s.score) * s.left[k]) for k in range(len(KINDS))])
         here = jax.nn.one_hot(kinds[s.regime], len(KINDS), axis=0)
@@ -243,7 +269,8 @@ def simulate_paths(
             broken = broken + jnp.mean(jnp.asarray(names)[s.regime].T * alive, axis=1)
         total = jnp.sum(alive)
         stock = s.x @ alive
-        v, _ = sign(game, p, w_next)
+        v, _ = sign(game, p.at(t + 1), w_next)
+        counts = discounts[jnp.asarray(t, int)][:, None]
         new = s
         flow_now = jnp.zeros((len(owner), n))
         moves = jnp.zeros((len(game.scenario.decisions), width))
@@ -251,7 +278,9 @@ def simulate_paths(
             group = game.groups[k]
             row = table[k][s.regime, s.phase]
             member = row >= 0
-            z = _at(game, group, there, p, v, live[k], jnp.maximum(row, 0), s.regime, s.x, t, exits)
+            z = _at(
+                game, group, there, now, v, live[k], jnp.maximum(row, 0), s.regime, s.x, t, exits
+            )
             stays = kinds[z.successor] == in_force if stay else jnp.ones(z.successor.shape, bool)
             chance = z.probability[None] * z.event  # [event, a, n]
             keep = jnp.sum(jnp.where(stays, chance, 0.0), axis=(0, 1))
@@ -278,11 +307,11 @@ def simulate_paths(
             if exits:
                 breaks = jnp.sum(z.event * (kinds[z.successor] == KINDS.index("broken")), axis=0)
                 share = z.probability * breaks
-                scale = p.patience[owner][:, None] ** t
                 soon = jnp.sum(share[None] * z.flow, 1)
-                later = p.patience[owner][:, None] * jnp.sum(z.probability * z.broken_value, 1)
-                after = after + s.weight * (s.gathered * jnp.sum(share, 0) + scale * (soon + later))
-            gathered = s.gathered + p.patience[owner][:, None] ** t * z.flow[:, a, point]
+                later = now.patience[owner][:, None] * jnp.sum(z.probability * z.broken_value, 1)
+                then = counts * (soon + later)
+                after = after + s.weight * (s.gathered * jnp.sum(share, 0) + then)
+            gathered = s.gathered + counts * z.flow[:, a, point]
             each = _Paths(
                 z.successor[e, a, point],
                 phase,
@@ -300,13 +329,13 @@ def simulate_paths(
             for j in range(len(game.scenario.decisions)):
                 moves = moves.at[j, jnp.asarray(group.joint[:, j])].add(played)
         means = (per_weight(x, total) for x in (flow_now @ alive, stock, moves))
-        return new, (regime, broken, *means)
+        return new, (regime, broken, *means, worth, seen)
 
     zero = jnp.zeros(n)
     s = _Paths(
         jnp.full(n, start),
         jnp.full(n, begin),
-        jnp.repeat(p.start[:, None], n, axis=1),
+        jnp.repeat(p.at(0).start[:, None], n, axis=1),
         zero + 1.0,
         zero,
         jnp.zeros((len(KINDS), n)),
@@ -325,8 +354,11 @@ def simulate_paths(
         [jnp.asarray(_sorted_rows(g.live[:horizon])) for g in game.groups],
         uniforms,
     )
-    s, (regime, broken, flow, stock, moves) = jax.lax.scan(jax.checkpoint(period), s, items)
-    s = signing(s, values[-1], bounds[-1], jnp.full(n, 0.5))
+    s, (regime, broken, flow, stock, moves, value, seen) = jax.lax.scan(
+        jax.checkpoint(period), s, items
+    )
+    s = signing(s, values[-1], bounds[-1], jnp.full(n, 0.5), p.at(horizon))
+    final, final_seen = valued(s, values[-1], bounds[-1])
     alive = _box(s.score) * s.weight
     here = jax.nn.one_hot(kinds[s.regime], len(KINDS), axis=0)
     last = jnp.mean(here * alive + _box(s.score) * s.left, axis=1)
@@ -340,6 +372,8 @@ def simulate_paths(
         jnp.concatenate([stock, per_weight(s.x @ alive, jnp.sum(alive))[None]]),
         moves,
         jnp.mean(_box(s.score) * s.after_break, axis=1),
+        jnp.concatenate([value, final[None]]),
+        jnp.concatenate([seen, final_seen[None]]),
     )
 
 
@@ -374,19 +408,20 @@ def _first_phase(game: Game) -> int:
     return game.phase_values.index(start)
 
 
-def _value_at(method: Method, w: Array, coords: Array, phase: Array, regime: int) -> Array:
-    """W of a regime at paths' states: [n, channel]."""
+def _value_at(method: Method, w: Array, coords: Array, phase: Array, regime: Array) -> Array:
+    """W of the paths' regimes [n] at their states: [n, channel]."""
     n = phase.shape[0]
     points = coords.reshape(n, 1, 1, -1)
     everyone = jnp.arange(n, dtype=jnp.int32)
-    which = phase[:, None].astype(jnp.int32)
-    out = interpolate(w[regime], points, everyone, which, method.grid.levels, method.scheme)
+    which = (regime * w.shape[1] + phase)[:, None].astype(jnp.int32)
+    flat = w.reshape(-1, *w.shape[2:])
+    out = interpolate(flat, points, everyone, which, method.grid.levels, method.scheme)
     return out[:, :, 0, 0]
 
 
 def value_at_start(game: Game, method: Method, p: Parameters, w: Array, boxes: Array) -> Array:
     """W at the actual starting point, in the starting phases: [regime, channel]."""
-    x = method.grid.within(boxes[0]).coordinates(p.start)[None, None, None]
+    x = method.grid.within(boxes[0]).coordinates(p.at(0).start)[None, None, None]
     which = jnp.arange(game.regimes, dtype=jnp.int32)[:, None]
     zero = jnp.zeros(game.regimes, jnp.int32)
     start = w[game.alike, _first_phase(game)]

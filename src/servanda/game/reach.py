@@ -4,12 +4,15 @@ In: a game and one world's assumptions. Out: boxes of stocks that follow the rea
 time, one for every few periods. A few levels inside such a box do what many do on the whole range:
 a month after the signature an army cannot be far from where it stands. The box of the next period
 encloses where every joint move in every regime leads from the corners and the centre of this one.
+All offers of a scenario share their boxes, so that a deal's figures do not depend on what else is
+asked.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -43,20 +46,21 @@ def epoch_of(scenario: Scenario) -> np.ndarray:
     return np.append(during, epochs(scenario))
 
 
-def boxes(game: Game, p: Parameters) -> Float[Array, "epoch+1 bound stock"]:
-    """Bounds that enclose the reachable stocks in every epoch, and past the horizon.
+def boxes(games: Sequence[Game], p: Parameters) -> Float[Array, "epoch+1 bound stock"]:
+    """Bounds that enclose the stocks reachable in any of the games (of one scenario), by epoch.
 
     Past the horizon the last epoch's box is kept, except with a stationary terminal value, where
     stocks go on moving: there it encloses as many periods again. Traced by JAX.
     """
-    horizon, stocks = game.scenario.horizon, game.scenario.stocks.values()
-    count, length = epochs(game.scenario), epoch_length(game.scenario)
+    scenario = games[0].scenario
+    horizon, stocks = scenario.horizon, scenario.stocks.values()
+    count, length = epochs(scenario), epoch_length(scenario)
     if not stocks:
         return jnp.zeros((count + 1, 2, 0))
     low = jnp.array([s.low for s in stocks])
     high = jnp.array([s.high for s in stocks])
-    more = horizon if game.scenario.terminal == "stationary" else 0
-    found = _hulls(game, p, low, high, horizon + more)
+    more = horizon if scenario.terminal == "stationary" else 0
+    found = _hulls(games, p, low, high, horizon + more)
     parts = [found[k * length : min((k + 1) * length, horizon) + 1] for k in range(count)]
     parts.append(found[horizon:] if more else parts[-1])
     bounds = jnp.stack([jnp.stack([x[:, 0].min(axis=0), x[:, 1].max(axis=0)]) for x in parts])
@@ -67,7 +71,7 @@ def boxes(game: Game, p: Parameters) -> Float[Array, "epoch+1 bound stock"]:
 
 
 def _hulls(
-    game: Game, p: Parameters, low: Array, high: Array, periods: int
+    games: Sequence[Game], p: Parameters, low: Array, high: Array, periods: int
 ) -> Float[Array, "period+1 bound stock"]:
     """Bounds of the reachable stocks at the start of each period."""
     corners = np.array(list(itertools.product((0.0, 1.0), repeat=len(low))))
@@ -76,7 +80,8 @@ def _hulls(
     def onward(box: Array, period: Array) -> tuple[Array, Array]:
         x = box[0][:, None] * (1.0 - share) + box[1][:, None] * share
         ends = [
-            evaluate_group(game, group, grid_views(group), p, x, period, False).arrival
+            evaluate_group(game, group, grid_views(group), p.at(period), x, period, False).arrival
+            for game in games
             for group in game.groups
         ]
         flat = [a.reshape(-1, a.shape[-1]) for a in ends]
@@ -87,7 +92,8 @@ def _hulls(
         new = jnp.where(jnp.isfinite(new), new, jnp.stack([low, high]))
         return new, new
 
-    start = jnp.clip(jnp.stack([p.start, p.start]), low, high)
-    calendar = jnp.minimum(jnp.arange(periods) * 1.0, game.scenario.horizon)
+    first = p.at(0).start
+    start = jnp.clip(jnp.stack([first, first]), low, high)
+    calendar = jnp.minimum(jnp.arange(periods) * 1.0, games[0].scenario.horizon)
     _, later = jax.lax.scan(onward, start, calendar)
     return jnp.concatenate([start[None], later])

@@ -244,6 +244,9 @@ class Graph:
 
     def _refused(self, regime: Regime, party: str) -> Regime:
         """The same period after a refusal: play goes on unsigned, and who refused is known."""
+        assert regime.proposal is not None
+        if regime.age >= regime.proposal.closes and regime.proposal.otherwise is None:
+            return self.never(regime.variant, regime.ground, party)
         return replace(regime, refused_by=party if self.refusals_matter else None)
 
     def after(self, regime: Regime, noticed: str | None, fulfilled: frozenset[str]) -> Regime:

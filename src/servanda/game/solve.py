@@ -172,9 +172,8 @@ def signing_at_start(
     first = graph.index[graph.start(variant)]
     for k, stage in enumerate(game.signings):
         if stage.regime == first:
-            return np.stack(out["alone"][k : k + 1], 0)[0], np.prod(
-                np.stack(out["accept"][k], axis=-1), axis=-1
-            )
+            alone = np.asarray(out["alone"])[:, k, : len(stage.parties)]
+            return alone, np.prod(np.asarray(out["accept"])[:, k], axis=-1)
     return np.full((count, len(proposal.signatories)), np.nan), np.full(count, np.nan)
 
 

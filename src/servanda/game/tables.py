@@ -8,7 +8,7 @@ broadcast, moves along the next-to-last axis and points along the last.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +26,11 @@ HERMITE = {  # 3-point Gauss-Hermite rule for a standard normal: nodes, weights
 
 @dataclass(frozen=True)
 class Parameters:
-    """What one world's assumptions say about parties and obligations (all arrays traced)."""
+    """What one world's assumptions say about parties and obligations (all arrays traced).
+
+    If `scheduled`, every array has a leading axis of periods 0..T, the last of which holds for
+    ever; `at` gives those of one period.
+    """
 
     env: Mapping[str, Array]  # assumption name -> number
     patience: Float[Array, " party"]
@@ -34,12 +38,28 @@ class Parameters:
     verified: Float[Array, " obligation"]
     false_alarm: Float[Array, " obligation"]
     start: Float[Array, " stock"]
+    scheduled: bool = False
+
+    def at(self, period: Array | float) -> Parameters:
+        """The parameters of one period."""
+        if not self.scheduled:
+            return self
+        last = self.patience.shape[0] - 1
+        t = jnp.clip(jnp.asarray(period, int), 0, last)
+        now: Parameters = jax.tree.map(lambda x: x[t], replace(self, scheduled=False))
+        return now
+
+    def discount(self) -> Float[Array, "period+1 party"]:
+        """What a period's flows count for at the start."""
+        assert self.scheduled
+        ones = jnp.ones_like(self.patience[:1])
+        return jnp.cumprod(jnp.concatenate([ones, self.patience[:-1]]), axis=0)
 
 
 jax.tree_util.register_dataclass(
     Parameters,
     ["env", "patience", "precision", "verified", "false_alarm", "start"],
-    [],
+    ["scheduled"],
 )
 
 
@@ -75,11 +95,17 @@ jax.tree_util.register_dataclass(Tables, ["flow", "arrival", "draw", "branch", "
 
 def parameters(
     game: Game,
-    theta: Float[Array, " assumption"],
+    theta: Float[Array, "*period assumption"],
     names: Sequence[str],
     stakes: Float[Array, " party"],
 ) -> Parameters:
-    """Read one world's numbers. `stakes` are in utility per period, one per party."""
+    """Read one world's numbers, or those of every period 0..T if they change over time.
+
+    `stakes` are in utility per period, one per party.
+    """
+    if theta.ndim == 2:
+        every = jax.vmap(lambda now: parameters(game, now, names, stakes))(theta)
+        return replace(every, scheduled=True)
     env = {name: theta[k] for k, name in enumerate(names)}
     s = game.scenario
 
@@ -89,6 +115,10 @@ def parameters(
     def stack(values: list[Array]) -> Array:
         return jnp.stack(values) if values else jnp.zeros(0)
 
+    def chances(formulas: list[Formula]) -> Array:
+        # whatever moves an assumption, a probability it stays
+        return jnp.clip(stack([number(f) for f in formulas]), 0.0, 1.0)
+
     acuity = stack([jnp.minimum(number(p.acuity), 1e12) for p in s.parties.values()])
     stakes = jnp.asarray(stakes)
     given = [p.stakes for p in s.parties.values()]
@@ -97,8 +127,8 @@ def parameters(
         env=env,
         patience=stack([number(p.patience) for p in s.parties.values()]),
         precision=jnp.where(scale > 0, acuity / jnp.where(scale > 0, scale, 1.0), 0.0),
-        verified=stack([number(o.verified) for o in s.obligations.values()]),
-        false_alarm=stack([number(o.false_alarm) for o in s.obligations.values()]),
+        verified=chances([o.verified for o in s.obligations.values()]),
+        false_alarm=chances([o.false_alarm for o in s.obligations.values()]),
         start=stack([number(k.start) for k in s.stocks.values()]),
     )
 

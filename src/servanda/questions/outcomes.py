@@ -1,0 +1,309 @@
+"""What becomes of several offers in several worlds?
+
+In: proposals of one scenario, and worlds or schedules of their assumptions. Out: for every offer
+and world, worth to every party, who signs, survival, who breaks it, and courses over time. All
+offers of a batch are variants of one game, so that one solve of a world serves them and no deal
+alike; every question about more than one offer is asked of this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+
+from servanda.errors import QuestionError
+from servanda.game.batch import Follow, Program, course_of, run, stakes
+from servanda.game.bind import bind_to_obligations
+from servanda.game.build import Game, build
+from servanda.game.grid import NODES
+from servanda.game.levels import choose_levels
+from servanda.game.method import make_method
+from servanda.game.paths import KINDS, Course
+from servanda.game.regimes import Bind, Variant
+from servanda.game.size import refuse_if_too_large
+from servanda.game.solve import signing_at_start
+from servanda.scenario.model import Obligation, Proposal, Scenario
+from servanda.scenario.worlds import Worlds
+
+NEVER = "never"
+"""The name of no deal, beside those of proposals."""
+
+PATHS = 32
+BATCH = 12
+"""Offers in one game: more share the work on no deal, and each adds to what is in memory."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What becomes of offers; arrays begin with [world, deal], times count from the signature.
+
+    `worth` and `no_deal` are [world, deal, party]: the value in force at the start minus that of no
+    deal, and the latter; `signing` [world, deal, party] is given that all others sign (NaN: not
+    asked) and `joint` that all do. `tied` is the worth to a party with its own hands bound to its
+    duties (NaN: it has none). `survival` and `expired` are [world, deal, period], `broken` [world,
+    deal, period, obligation]. The courses `stock`, `moves`, `flow` and `value` are those of the
+    world after the signature, whatever becomes of the deal, with the deal `never` as the last; they
+    are empty unless asked for.
+    """
+
+    worth: xr.DataArray
+    no_deal: xr.DataArray
+    signing: xr.DataArray
+    joint: xr.DataArray
+    tied: xr.DataArray
+    survival: xr.DataArray
+    expired: xr.DataArray
+    broken: xr.DataArray
+    stock: xr.DataArray
+    moves: xr.DataArray
+    flow: xr.DataArray
+    value: xr.DataArray
+
+    @property
+    def deals(self) -> tuple[str, ...]:
+        """The offers, in order."""
+        return tuple(map(str, self.worth.deal.values))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted of the offers beside worth and signing."""
+
+    survival: bool = True
+    tied: bool = False
+    courses: bool = False
+    paths: int = PATHS
+
+
+@dataclass(frozen=True)
+class Offers:
+    """Offers that are solved together: the program, and which variants belong to what."""
+
+    proposals: tuple[Proposal, ...]
+    program: Program
+    hands: tuple[tuple[int, int, int], ...]  # (offer, party, variant with its hands tied)
+    wanted: Wanted
+
+    def run(
+        self,
+        values: Worlds | np.ndarray,
+        progress: Progress | None = None,
+        pool: Executor | None = None,
+    ) -> Outcomes:
+        """The outcomes in every world, or with every row of assumptions."""
+        return self.read(run(self.program, values, progress, pool))
+
+    def read(self, out: dict[str, Any]) -> Outcomes:
+        """Label what the program gives."""
+        game, parties = self.program.game, self.program.game.parties
+        roots = game.roots[: len(self.proposals)]
+        value = np.asarray(out["value"])[:, :, : len(parties)]
+        no_deal = np.stack([value[:, r["no_deal"]] for r in roots], axis=1)
+        worth = np.stack([value[:, r["signed"]] for r in roots], axis=1) - no_deal
+        count = len(value)
+        signing = np.full((count, len(roots), len(parties)), np.nan)
+        joint = np.full((count, len(roots)), np.nan)
+        for d, proposal in enumerate(self.proposals):
+            alone, joint[:, d] = signing_at_start(game, out, d)
+            who = [parties.index(p) for p in proposal.signatories]
+            signing[:, d, who] = alone
+        tied = np.full((count, len(roots), len(parties)), np.nan)
+        for d, i, v in self.hands:
+            tied[:, d, i] = value[:, game.roots[v]["signed"], i] - no_deal[:, d, i]
+        names = [p.name for p in self.proposals]
+        world = np.arange(count)
+        obligations = list(game.scenario.obligations)
+
+        def array(x: np.ndarray, deals: list[str], **more: Any) -> xr.DataArray:
+            dims = ("world", "deal", *more)
+            return xr.DataArray(x, dims=dims, coords={"world": world, "deal": deals} | more)
+
+        def along(x: np.ndarray, deals: list[str], **more: Any) -> xr.DataArray:
+            return array(x, deals, period=np.arange(x.shape[2]), **more)
+
+        party = list(parties)
+        kept = course_of(out, 0) if self.wanted.survival else _nothing(game, count)
+        regime, broken = np.asarray(kept.regime), np.asarray(kept.broken)
+        gone = ("unsigned", "expired", "never")
+        ended = regime[..., [KINDS.index(kind) for kind in gone]].sum(axis=-1)
+        followed = names if self.wanted.survival else []
+        then = course_of(out, 1 if self.wanted.survival else 0) if self.wanted.courses else None
+        courses = _nothing(game, count) if then is None else then
+        all_names = [*names, NEVER] if self.wanted.courses else []
+        flat, moves = _flat_moves(game, np.asarray(courses.moves))
+        channels = slice(0, len(parties))
+        return Outcomes(
+            worth=array(worth, names, party=party),
+            no_deal=array(no_deal, names, party=party),
+            signing=array(signing, names, party=party),
+            joint=array(joint, names),
+            tied=array(tied, names, party=party),
+            survival=along(regime[..., KINDS.index("in_force")], followed),
+            expired=along(ended, followed),
+            broken=along(broken, followed, obligation=obligations),
+            stock=along(np.asarray(courses.stock), all_names, stock=list(game.stocks)),
+            moves=along(flat, all_names, move=moves),
+            flow=along(np.asarray(courses.flow)[..., channels], all_names, party=party),
+            value=along(np.asarray(courses.value)[..., channels], all_names, party=party),
+        )
+
+
+def prepare(
+    scenario: Scenario,
+    proposals: Sequence[Proposal],
+    names: tuple[str, ...],
+    *,
+    wanted: Wanted | None = None,
+    levels: tuple[int, ...] | None = None,
+    seed: int = 0,
+    once: bool = False,
+) -> Offers:
+    """Make one game of several offers; `names` are the assumptions, in the order of the values.
+
+    `levels` are the grid's, if not the usual ones. Raises QuestionError if it does not fit.
+    """
+    if not proposals:
+        raise QuestionError("there is no proposal to ask about")
+    wanted = wanted or Wanted()
+    variants = [Variant(p) for p in proposals]
+    hands: list[tuple[int, int, int]] = []
+    if wanted.tied:
+        for d, proposal in enumerate(proposals):
+            for i, party in enumerate(scenario.parties):
+                binds = own_hands(scenario, proposal, party)
+                if binds:
+                    hands.append((d, i, len(variants)))
+                    variants.append(Variant(proposal, binds, signed_only=True))
+    game = build(scenario, variants)
+    levels = levels or choose_levels(scenario, NODES)
+    refuse_if_too_large(game, levels)
+    signed = tuple(r["signed"] for r in game.roots[: len(proposals)])
+    follow = []
+    if wanted.survival:
+        follow.append(Follow(signed))
+    if wanted.courses:
+        never = game.graph.index[game.graph.never(0)]
+        follow.append(Follow((*signed, never), stay=False))
+    method = make_method(scenario, levels)
+    program = Program(
+        game, method, stakes(scenario), names, tuple(follow), wanted.paths, seed, once
+    )
+    return Offers(tuple(proposals), program, tuple(hands), wanted)
+
+
+def outcomes(
+    scenario: Scenario,
+    proposals: Sequence[Proposal],
+    values: Worlds | np.ndarray,
+    *,
+    names: tuple[str, ...] | None = None,
+    wanted: Wanted | None = None,
+    levels: tuple[int, ...] | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    pool: Executor | None = None,
+) -> Outcomes:
+    """What becomes of any number of offers, some at a time.
+
+    `values` are worlds, or assumptions in the scenario's order [world, assumption] or [world,
+    period + 1, assumption]; `names` are their names, if not the scenario's.
+    """
+    names = names or tuple(scenario.assumptions)
+    count = len(values)
+    parts = []
+    batches = [proposals[k : k + BATCH] for k in range(0, len(proposals), BATCH)]
+    for k, batch in enumerate(batches):
+        done = k * count
+
+        def step(n: int, _: int, done: int = done) -> None:
+            if progress:
+                progress(done + n, len(batches) * count)
+
+        offers = prepare(
+            scenario, batch, names, wanted=wanted, levels=levels, seed=seed, once=count < 8
+        )
+        parts.append(offers.run(values, step, pool))
+    if not parts:
+        raise QuestionError("there is no proposal to ask about")
+    return joined(parts)
+
+
+def joined(parts: Sequence[Outcomes], dim: str = "deal") -> Outcomes:
+    """Outcomes side by side: of other deals, or in other worlds (`dim` "world")."""
+    if len(parts) == 1:
+        return parts[0]
+    found = {}
+    for f in fields(Outcomes):
+        arrays = [getattr(p, f.name) for p in parts]
+        if dim == "deal" and f.name in ("stock", "moves", "flow", "value") and arrays[0].sizes[dim]:
+            arrays = [a.isel(deal=slice(0, -1)) for a in arrays[:-1]] + arrays[-1:]
+        found[f.name] = xr.concat(arrays, dim)
+    if dim == "world":
+        count = found["worth"].sizes["world"]
+        found = {k: a.assign_coords(world=np.arange(count)) for k, a in found.items()}
+    return Outcomes(**found)
+
+
+def own_hands(scenario: Scenario, proposal: Proposal, party: str) -> tuple[Bind, ...]:
+    """What ties a party to its own duties while a deal is in force."""
+    mine = [o for o in duties(scenario, proposal) if o.party == party]
+    return bind_to_obligations(scenario, mine, "in_force")
+
+
+def duties(scenario: Scenario, proposal: Proposal) -> list[Obligation]:
+    """The obligations of a deal in force, in the period of signature or at some age."""
+    game = build(scenario, [Variant(proposal, signed_only=True)])
+    return duties_in(game)
+
+
+def duties_in(game: Game) -> list[Obligation]:
+    """The same of a game's first variant, in order of play."""
+    seen: dict[str, Obligation] = {}
+    for regime in game.graph.regimes:
+        if regime.kind == "in_force" and regime.variant == 0:
+            for o in game.graph.active(regime):
+                seen.setdefault(o.name, o)
+    return list(seen.values())
+
+
+def schedule_of(
+    values: Float[np.ndarray, "world assumption"], horizon: int
+) -> Float[np.ndarray, "world period+1 assumption"]:
+    """The same assumptions in every period."""
+    return np.repeat(np.asarray(values, float)[:, None], horizon + 1, axis=1)
+
+
+def _flat_moves(game: Game, moves: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Moves [..., decision, option] as [..., move], with names."""
+    decisions = game.scenario.decisions
+    names = [f"{d.key}.{o}" for d in decisions for o in d.options]
+    parts = [moves[..., k, : len(d.options)] for k, d in enumerate(decisions)]
+    if not parts:
+        return np.zeros((*moves.shape[:-2], 0)), names
+    return np.concatenate(parts, axis=-1), names
+
+
+def _nothing(game: Game, worlds: int) -> Course:
+    """A course of no deals."""
+    horizon = game.scenario.horizon
+    width = max([len(d.options) for d in game.scenario.decisions] or [1])
+    lead, parties = (worlds, 0), len(game.parties)
+    over, during = (*lead, horizon + 1), (*lead, horizon)
+    return Course(
+        regime=np.zeros((*over, len(KINDS))),
+        broken=np.zeros((*over, len(game.scenario.obligations))),
+        flow=np.zeros((*during, parties)),
+        stock=np.zeros((*over, len(game.stocks))),
+        moves=np.zeros((*during, len(game.scenario.decisions), width)),
+        after_break=np.zeros((*lead, parties)),
+        value=np.zeros((*over, parties)),
+        watch=np.zeros((*over, 0, parties)),
+    )
