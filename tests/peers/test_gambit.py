@@ -84,6 +84,8 @@ class Played:
     def regime(self, here: Infoset) -> int:
         """The regime that is solved for an information set's."""
         kind, detail = here.regime
+        if kind == "unsigned" and detail is not None:
+            kind = "never"  # who has refused the only chance has refused for good
         found = [
             n
             for n, r in enumerate(self.game.graph.regimes)

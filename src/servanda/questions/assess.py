@@ -28,7 +28,8 @@ from servanda.game.size import refuse_if_too_large
 from servanda.game.solve import find_proposal, signing_at_start
 from servanda.questions.assessment import Assessment, Breaker, Created, Sensitivity, Sham
 from servanda.questions.exchange import net_exchange
-from servanda.questions.grid_error import grid_error
+from servanda.questions.grid_error import FINER, grid_error
+from servanda.questions.outcomes import duties_in
 from servanda.questions.riders import Riders, changed_terms, riders
 from servanda.questions.spread import spread, weighted_quantile
 from servanda.questions.verdict import verdict_from
@@ -38,10 +39,6 @@ from servanda.show.figures import PER_YEAR
 
 Progress = Callable[..., None]
 """Called with (steps done, steps in all)."""
-
-FINER = 4
-"""Times as many grid points, at the central case, to estimate the grid error; with `--fine` or
-levels of one's own, a coarser grid."""
 
 PATHS = 32
 FINE_PATHS = 1024
@@ -138,7 +135,7 @@ class _Job:
         variants = [Variant(proposal)]
         bound = []
         base = build(scenario, variants)
-        duties = _duties(base)
+        duties = duties_in(base)
         for party in scenario.parties:
             own = [o for o in duties if o.party == party]
             binds = bind_to_obligations(scenario, own, "in_force")
@@ -241,7 +238,7 @@ class _Job:
         alone0, joint0 = signing_at_start(game, centre)
         course, course0 = course_of(out, 0), course_of(centre, 0)
         error = self._grid_error(centre, found["other"])
-        duties = _duties(game)
+        duties = duties_in(game)
         s = dict(zip(parties, self.plain.stakes, strict=True))
         shams = self._shams(worth0, found["centre"])
         breakers = self._breakers(course, course0, duties, w)
@@ -503,16 +500,6 @@ def _run_out(regime: np.ndarray) -> np.ndarray:
     ways = [KINDS.index(kind) for kind in ("unsigned", "expired")]
     out: np.ndarray = regime[:, :, ways].sum(axis=2)
     return out
-
-
-def _duties(game: Game) -> list[Obligation]:
-    """The obligations in force in the period of signature or at some age, in order of play."""
-    seen: dict[str, Obligation] = {}
-    for regime in game.graph.regimes:
-        if regime.kind == "in_force" and regime.variant == 0:
-            for o in game.graph.active(regime):
-                seen.setdefault(o.name, o)
-    return list(seen.values())
 
 
 def _promised(game: Game, o: Obligation) -> bool:

@@ -7,7 +7,6 @@ carry a `world` axis and are summarised with the worlds' weights; the others are
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +15,7 @@ import xarray as xr
 
 from servanda import __version__
 from servanda.errors import QuestionError, unknown
+from servanda.questions.answer import plain
 from servanda.questions.riders import Riders
 from servanda.questions.spread import Spread
 
@@ -168,7 +168,7 @@ class Assessment:
 
     def to_json(self) -> str:
         """The whole answer as JSON, figures rounded to what their error supports (6 digits)."""
-        return json.dumps(_plain(self), indent=2, ensure_ascii=False)
+        return json.dumps(plain(self), indent=2, ensure_ascii=False)
 
     def plot(self, what: str = "survival", path: Any = None) -> Any:
         """A chart as a Vega-Lite specification, or saved to `path` (.svg or .png).
@@ -191,23 +191,3 @@ class Assessment:
         from servanda.show.terminal import as_text
 
         return as_text(self)
-
-
-def _plain(x: Any) -> Any:
-    """Dataclasses and arrays as plain JSON values."""
-    if isinstance(x, xr.DataArray):
-        coords = {str(k): _plain(v.values) for k, v in x.coords.items() if v.ndim == 1}
-        return {"dims": list(map(str, x.dims)), "coords": coords, "values": _plain(x.values)}
-    if isinstance(x, np.ndarray):
-        return [_plain(v) for v in x.tolist()] if x.ndim else _plain(x.item())
-    if isinstance(x, (float, np.floating)):
-        return float(f"{float(x):.6g}") if math.isfinite(x) else None
-    if isinstance(x, (np.integer, np.bool_)):
-        return x.item()
-    if isinstance(x, dict):
-        return {str(k): _plain(v) for k, v in x.items()}
-    if isinstance(x, (list, tuple)):
-        return [_plain(v) for v in x]
-    if hasattr(x, "__dataclass_fields__"):
-        return {k: _plain(getattr(x, k)) for k in x.__dataclass_fields__}
-    return x

@@ -17,6 +17,10 @@ WORTH, SURVIVAL = "worth.", "survival."
 
 SAFETY = 1.25
 
+FINER = 4
+"""Times as many grid points, at the central case, to estimate the grid error; with `--fine` or
+levels of one's own, a coarser grid."""
+
 
 def grid_error(
     here: Mapping[str, float], other: Mapping[str, float], stakes: Mapping[str, float]

@@ -297,13 +297,14 @@ def _nothing(game: Game, worlds: int) -> Course:
     width = max([len(d.options) for d in game.scenario.decisions] or [1])
     lead, parties = (worlds, 0), len(game.parties)
     over, during = (*lead, horizon + 1), (*lead, horizon)
-    return Course(
-        regime=np.zeros((*over, len(KINDS))),
-        broken=np.zeros((*over, len(game.scenario.obligations))),
-        flow=np.zeros((*during, parties)),
-        stock=np.zeros((*over, len(game.stocks))),
-        moves=np.zeros((*during, len(game.scenario.decisions), width)),
-        after_break=np.zeros((*lead, parties)),
-        value=np.zeros((*over, parties)),
-        watch=np.zeros((*over, 0, parties)),
-    )
+    arrays: dict[str, Any] = {
+        "regime": np.zeros((*over, len(KINDS))),
+        "broken": np.zeros((*over, len(game.scenario.obligations))),
+        "flow": np.zeros((*during, parties)),
+        "stock": np.zeros((*over, len(game.stocks))),
+        "moves": np.zeros((*during, len(game.scenario.decisions), width)),
+        "after_break": np.zeros((*lead, parties)),
+        "value": np.zeros((*over, parties)),
+        "watch": np.zeros((*over, 0, parties)),
+    }
+    return Course(**arrays)

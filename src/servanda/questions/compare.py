@@ -1,0 +1,270 @@
+"""Which of the offers on the table, from every chair?
+
+In: a scenario and any of its proposals. Out: a `Comparison`: over the same worlds (common random
+numbers) worth to every party, who signs, how long each deal holds, who signs only to break, the
+regret of each choice (Savage 1951) and which offers are better than others in every world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import xarray as xr
+
+from servanda.errors import QuestionError, unknown
+from servanda.game.batch import Progress, cores, stakes
+from servanda.game.grid import FINE_NODES, NODES, coarser
+from servanda.game.levels import choose_levels
+from servanda.questions.answer import Answer, Origin
+from servanda.questions.grid_error import FINER, grid_error
+from servanda.questions.outcomes import NEVER, Outcomes, Wanted, joined, outcomes
+from servanda.questions.spread import share
+from servanda.scenario.model import Proposal, Scenario
+from servanda.scenario.worlds import Worlds, draw, modal
+from servanda.show.marks import Spec
+from servanda.show.page import Block
+
+DATES = (4, 8, 16, 40)
+"""Periods at which survival is stated, with the horizon."""
+
+LIKELY = 0.5
+"""From this probability on something is said to be likely."""
+
+
+@dataclass(frozen=True)
+class Comparison(Answer):
+    """Offers side by side. Arrays over worlds are [world, deal, ...] (see `Outcomes`).
+
+    `regret` [world, deal, party] is how much less a deal is worth to a party than the best choice
+    in that world, no deal (`never`, the last) being one. `better` [party, deal, other] says that
+    a deal is worth more to a party than another in every world.
+    """
+
+    deals: tuple[str, ...]
+    texts: dict[str, str]
+    chairs: tuple[str, ...]
+    over: Outcomes
+    central: Outcomes  # one world, the modal one
+    weight: xr.DataArray
+    regret: xr.DataArray
+    better: xr.DataArray
+    dates: tuple[int, ...]
+
+    PICTURES: ClassVar[Sequence[str]] = ("worth", "survival")
+
+    def signed(self) -> xr.DataArray:
+        """[deal] share of worlds in which everybody asked is likely to sign."""
+        w = self.weight.values
+        likely = self.over.joint.values > LIKELY
+        shares = [share(likely[:, d], w) for d in range(len(self.deals))]
+        return xr.DataArray(shares, dims=("deal",), coords={"deal": list(self.deals)})
+
+    def holding(self, period: int) -> xr.DataArray:
+        """[deal] share of worlds in which a signed deal is likely not to be broken by `period`.
+
+        A deal that has run out as agreed has not been broken.
+        """
+        w = self.weight.values
+        kept = self.over.broken.sel(period=period).sum("obligation").values < LIKELY
+        shares = [share(kept[:, d], w) for d in range(len(self.deals))]
+        return xr.DataArray(shares, dims=("deal",), coords={"deal": list(self.deals)})
+
+    def shams(self) -> xr.DataArray:
+        """[deal, party] share of worlds in which a party gains only if it can break the deal."""
+        worth, tied = self.over.worth.values, self.over.tied.values
+        sham = (tied < 0) & (worth > 0)
+        found = np.einsum("w,wdp->dp", self.weight.values, sham)
+        found = np.where(np.isnan(tied).all(axis=0), np.nan, found)
+        dims = ("deal", "party")
+        return xr.DataArray(
+            found, dims=dims, coords={d: self.over.worth.coords[d].values for d in dims}
+        )
+
+    def least_regret(self, party: str) -> str:
+        """The choice with the smallest largest regret over worlds: a deal, or `never`."""
+        largest = self.regret.sel(party=party).max("world")
+        return str(largest.deal.values[int(np.argmin(largest.values))])
+
+    def to_dataframe(self) -> Any:
+        """One row per world and deal: weight, worth, signing, survival, regret."""
+        import pandas as pd
+
+        rows = []
+        for d in self.deals:
+            columns: dict[str, Any] = {"deal": d, "weight": self.weight.values}
+            for p in self.over.worth.party.values:
+                columns[f"worth.{p}"] = self.over.worth.sel(deal=d, party=p).values
+                columns[f"signs.{p}"] = self.over.signing.sel(deal=d, party=p).values
+                columns[f"regret.{p}"] = self.regret.sel(deal=d, party=p).values
+            columns["signs.all"] = self.over.joint.sel(deal=d).values
+            for t in self.dates:
+                columns[f"survival.{t}"] = self.over.survival.sel(deal=d, period=t).values
+                gone = self.over.broken.sel(deal=d, period=t).sum("obligation")
+                columns[f"broken.{t}"] = gone.values
+            rows.append(pd.DataFrame(columns).rename_axis("world").reset_index())
+        return pd.concat(rows, ignore_index=True)
+
+    def blocks(self) -> list[Block]:
+        """The comparison as a page."""
+        from servanda.show.compare_page import blocks
+
+        return blocks(self)
+
+    def picture(self, what: str) -> Spec:
+        """`worth` (dots and whiskers) or `survival`."""
+        from servanda.show.compare_page import picture
+
+        return picture(self, what)
+
+
+def compare(
+    scenario: Scenario,
+    deals: Sequence[str] | None = None,
+    party: str | None = None,
+    *,
+    worlds: int = 64,
+    seed: int = 0,
+    fine: bool = False,
+    levels: tuple[int, ...] | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Compare offers (all, unless some are named) over the same worlds, from one chair or all.
+
+    Raises QuestionError for an unknown deal or party, or a game too large for this machine.
+    """
+    chosen = choose_deals(scenario, deals)
+    chairs = choose_chairs(scenario, party)
+    grid = levels or choose_levels(scenario, FINE_NODES if fine else NODES)
+    sample, centre = draw(scenario, worlds, seed), modal(scenario)
+    pool = cores()
+    try:
+        other = pool.submit(
+            headlines_on_another_grid, scenario, chosen, centre, grid, fine or bool(levels), seed
+        )
+        found = outcomes(
+            scenario,
+            chosen,
+            np.concatenate([centre.values, sample.values]),
+            wanted=Wanted(tied=True),
+            levels=grid,
+            seed=seed,
+            progress=progress,
+            pool=pool,
+        )
+        second = other.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+    central, over = in_worlds(found, slice(0, 1)), in_worlds(found, slice(1, None))
+    error = errors_of(scenario, central, second)
+    last = scenario.horizon
+    origin = Origin.of(
+        scenario,
+        seed=seed,
+        worlds=worlds,
+        levels=grid,
+        paths=Wanted().paths,
+        grid_error=error,
+    )
+    weight = xr.DataArray(np.asarray(sample.weight), dims=("world",))
+    return Comparison(
+        origin,
+        deals=tuple(p.name for p in chosen),
+        texts={p.name: p.text for p in chosen},
+        chairs=chairs,
+        over=over,
+        central=central,
+        weight=weight,
+        regret=regret_of(over.worth),
+        better=better_of(over.worth),
+        dates=(*(t for t in DATES if t < last), last),
+    )
+
+
+def choose_deals(scenario: Scenario, deals: Sequence[str] | None) -> list[Proposal]:
+    """The named proposals, or all; raises QuestionError for an unknown one or if there is none."""
+    if not scenario.proposals:
+        raise QuestionError("this scenario has no proposals to compare")
+    names = list(scenario.proposals) if deals is None else list(dict.fromkeys(deals))
+    for name in names:
+        if name not in scenario.proposals:
+            raise unknown("deal", name, scenario.proposals)
+    if not names:
+        raise QuestionError("name at least one deal")
+    return [scenario.proposals[name] for name in names]
+
+
+def choose_chairs(scenario: Scenario, party: str | None) -> tuple[str, ...]:
+    """One party, or all; raises QuestionError for an unknown one."""
+    if party is not None and party not in scenario.parties:
+        raise unknown("party", party, scenario.parties)
+    return tuple(scenario.parties) if party is None else (party,)
+
+
+def in_worlds(found: Outcomes, which: slice) -> Outcomes:
+    """The outcomes in some of the worlds, counted from 0."""
+    parts = {name: getattr(found, name).isel(world=which) for name in vars(found)}
+    renumbered = {
+        name: a.assign_coords(world=np.arange(a.sizes["world"])) for name, a in parts.items()
+    }
+    return Outcomes(**renumbered)
+
+
+def regret_of(worth: xr.DataArray) -> xr.DataArray:
+    """[world, deal and never, party] what a party misses by a choice, in every world."""
+    nothing = xr.zeros_like(worth.isel(deal=slice(0, 1))).assign_coords(deal=[NEVER])
+    choices = xr.concat([worth, nothing], "deal")
+    return choices.max("deal") - choices
+
+
+def better_of(worth: xr.DataArray) -> xr.DataArray:
+    """[party, deal, other] whether a deal is worth more than another in every world."""
+    nothing = xr.zeros_like(worth.isel(deal=slice(0, 1))).assign_coords(deal=[NEVER])
+    x = xr.concat([worth, nothing], "deal").transpose("party", "world", "deal")
+    more = (x.values[:, :, :, None] > x.values[:, :, None, :]).all(axis=1)
+    names = [str(d) for d in x.deal.values]
+    coords = {"party": x.party.values, "deal": names, "other": names}
+    return xr.DataArray(more, dims=("party", "deal", "other"), coords=coords)
+
+
+# -- the grid's error ---------------------------------------------------------------------------
+
+
+def headlines_on_another_grid(
+    scenario: Scenario,
+    deals: Sequence[Proposal],
+    centre: Worlds,
+    levels: tuple[int, ...],
+    smaller: bool,
+    seed: int,
+) -> Outcomes | None:
+    """The modal world on a grid of four times the points, or on a smaller one; None: no grid."""
+    if not scenario.stocks:
+        return None
+    other = coarser(levels) if smaller else choose_levels(scenario, FINER * NODES)
+    one = [outcomes(scenario, deals[k : k + 4], centre, levels=other, seed=seed)
+           for k in range(0, len(deals), 4)]  # fmt: skip
+    return joined(one)
+
+
+def errors_of(scenario: Scenario, central: Outcomes, other: Outcomes | None) -> dict[str, float]:
+    """Estimated grid error of every headline, as DEAL.worth.PARTY, DEAL.survival.T."""
+    if other is None:
+        return {}
+    scale = dict(zip(scenario.parties, stakes(scenario), strict=True))
+    found: dict[str, float] = {}
+    for deal in central.deals:
+        errors = grid_error(headlines(central, deal), headlines(other, deal), scale)
+        found |= {f"{deal}.{name}": e for name, e in errors.items()}
+    return found
+
+
+def headlines(one: Outcomes, deal: str) -> dict[str, float]:
+    """Worth to every party, joint signing and survival of a deal in the first world."""
+    worth = one.worth.sel(deal=deal).isel(world=0)
+    found = {f"worth.{p}": float(worth.sel(party=p)) for p in worth.party.values}
+    found["signs.all"] = float(one.joint.sel(deal=deal)[0])
+    kept = one.survival.sel(deal=deal).isel(world=0).values
+    return found | {f"survival.{t}": float(kept[t]) for t in DATES if t < len(kept)}

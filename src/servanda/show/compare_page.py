@@ -1,0 +1,157 @@
+"""Which offer, said on one page: what holds and is signed first, then worth, then regret.
+
+In: a `Comparison`. Out: blocks for the terminal, and its pictures.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from servanda.show.figures import band, figure, percent
+from servanda.show.marks import Spec, in_words
+from servanda.show.page import Block, Columns, Heading, Paragraph
+from servanda.show.page_parts import chance_cell, foot, listed, spread_cell, title
+
+if TYPE_CHECKING:
+    from servanda.questions.compare import Comparison
+
+MOST = 0.75
+"""From this share of worlds on: most worlds."""
+
+
+def blocks(c: Comparison) -> list[Block]:
+    """The page."""
+    found = title(c.origin, _answer(c)) + _keeping(c) + _shams(c) + _worth(c)
+    found += _regret(c) + _dominance(c)
+    return found + foot(
+        c.origin,
+        "Brackets: 8 in 10 worlds. Every offer is solved in the same worlds.",
+        "Worth is against no deal, in each party's own units; units of different parties cannot "
+        "be compared.",
+        "Regret: how much less a choice is worth than the best one in that world, no deal being "
+        "one of them.",
+    )
+
+
+def _answer(c: Comparison) -> str:
+    signed, kept = c.signed(), c.holding(c.dates[-1])
+    signs = [d for d in c.deals if float(signed.sel(deal=d)) >= MOST]
+    holds = [d for d in signs if float(kept.sel(deal=d)) >= MOST]
+    unit, last = c.origin.period, c.dates[-1]
+    words = f"Of {len(c.deals)} offers, everybody asked is likely to sign {len(signs)} in most "
+    words += f"worlds: {listed(signs)}. " if signs else "worlds. "
+    words += f"Of those, unbroken after {last} {unit}s in most worlds: {listed(holds)}."
+    return words
+
+
+def _keeping(c: Comparison) -> list[Block]:
+    w, unit = c.weight.values, c.origin.period
+    dates = (c.dates[0], c.dates[len(c.dates) // 2], c.dates[-1])
+    heads = ("", "all sign", *(f"in force at {t}" for t in dates), f"broken by {dates[-1]}")
+    rows = []
+    for d in c.deals:
+        one, many = c.central.survival.sel(deal=d), c.over.survival.sel(deal=d)
+        error = {t: c.origin.grid_error.get(f"{d}.survival.{t}", 0.0) for t in dates}
+        kept = [
+            chance_cell(float(one.sel(period=t)[0]), many.sel(period=t).values, w, error[t])
+            for t in dates
+        ]
+        gone = c.over.broken.sel(deal=d, period=dates[-1]).sum("obligation").values
+        gone0 = float(c.central.broken.sel(deal=d, period=dates[-1]).sum("obligation")[0])
+        joint = float(c.central.joint.sel(deal=d)[0])
+        rows.append(
+            (
+                in_words(d),
+                chance_cell(joint, c.over.joint.sel(deal=d).values, w, 0.0),
+                *kept,
+                chance_cell(gone0, gone, w, max(error.values())),
+            )
+        )
+    remark = f"central case and 8 in 10 worlds; {unit}s since signature"
+    more = Paragraph("What is neither in force nor broken has run out as agreed.")
+    return [Heading("Who signs, and does it hold", remark), Columns(heads, tuple(rows)), more]
+
+
+def _shams(c: Comparison) -> list[Block]:
+    shares = c.shams()
+    lines = []
+    for d in c.deals:
+        for p in shares.party.values:
+            x = float(shares.sel(deal=d, party=p))
+            if math.isfinite(x) and x >= 0.1:
+                name = c.origin.names[str(p)]
+                words = f"{in_words(d)}: {name} gains only because it can break it in "
+                lines.append(Paragraph(words + f"{percent(x)} of worlds.", hang=2))
+    if not lines:
+        lines = [Paragraph("None: nobody gains only because it can break a deal.")]
+    return [Heading("Shams", "a tenth of the worlds or more"), *lines]
+
+
+def _worth(c: Comparison) -> list[Block]:
+    w, found = c.weight.values, []
+    heads = ("", *(c.origin.names[p] for p in c.chairs))
+    rows = []
+    for d in c.deals:
+        cells = []
+        for p in c.chairs:
+            error = c.origin.grid_error.get(f"{d}.worth.{p}", math.nan)
+            one = float(c.central.worth.sel(deal=d, party=p)[0])
+            cells.append(spread_cell(one, c.over.worth.sel(deal=d, party=p).values, w, error))
+        rows.append((in_words(d), *cells))
+    for k in range(0, len(c.chairs), 3):  # a page is narrow
+        cut = (0, *range(k + 1, min(k + 4, len(heads))))
+        table = tuple(tuple(row[j] for j in cut) for row in rows)
+        found.append(Columns(tuple(heads[j] for j in cut), table))
+    return [Heading("What each is worth", "against no deal, in each party's own units"), *found]
+
+
+def _regret(c: Comparison) -> list[Block]:
+    w, rows = c.weight.values, []
+    for p in c.chairs:
+        mean = np.einsum("w,wd->d", w, c.regret.sel(party=p).values)
+        largest = c.regret.sel(party=p).max("world").values
+        names = [str(d) for d in c.regret.deal.values]
+        best = names[int(np.argmin(mean))]
+        safest = c.least_regret(p)
+        at = names.index(safest)
+        rows.append((c.origin.names[p], in_words(best), in_words(safest), figure(largest[at])[1:]))
+    heads = ("", "least regret on average", "least at worst", "which is")
+    return [Heading("Regret", "of offers and of no deal (never)"), Columns(heads, tuple(rows))]
+
+
+def _dominance(c: Comparison) -> list[Block]:
+    lines = []
+    for p in c.chairs:
+        better = c.better.sel(party=p)
+        worse = [str(other) for other in better.other.values if bool(better.sel(other=other).any())]
+        if worse:
+            lines.append(Paragraph(f"{c.origin.names[p]}: {listed(worse)}.", hang=2))
+    if not lines:
+        lines = [Paragraph("No offer is worth less than another in every world to anybody.")]
+    remark = "each is worth less than some other choice in every world"
+    return [Heading("Never the best", remark), *lines]
+
+
+def picture(c: Comparison, what: str) -> Spec:
+    """`worth` or `survival`."""
+    from servanda.show.compare_charts import dot_whisker, survival_lines
+
+    labels = [in_words(d) for d in c.deals]
+    if what == "survival":
+        w = c.weight.values
+        mean = np.einsum("w,wdt->dt", w, c.over.survival.values)
+        return survival_lines(
+            c.over.survival.period.values, mean, labels=labels, unit=c.origin.period
+        )
+    w = c.weight.values
+    ends = np.array(
+        [[band(c.over.worth.sel(deal=d, party=p).values, w) for p in c.chairs] for d in c.deals]
+    )
+    modal = c.central.worth.sel(party=list(c.chairs)).values[0]
+    signed = c.signed().values >= MOST
+    names = [c.origin.names[p] for p in c.chairs]
+    low, middle, high = np.moveaxis(ends, -1, 0)
+    return dot_whisker(labels, names, low, middle, high, modal=modal, signed=signed)
