@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from servanda.game.simulate import simulate
     from servanda.game.solve import solve
     from servanda.questions.assess import assess
+    from servanda.questions.compare import compare
     from servanda.scenario.load import load
     from servanda.scenario.worlds import draw, modal
     from servanda.tables.graph.ask import graph
@@ -31,6 +32,7 @@ __all__ = [
     "__version__",
     "assess",
     "bind",
+    "compare",
     "differentiate",
     "draw",
     "graph",
@@ -50,6 +52,7 @@ _HOME = {
     "draw": "servanda.scenario.worlds",
     "modal": "servanda.scenario.worlds",
     "assess": "servanda.questions.assess",
+    "compare": "servanda.questions.compare",
     "solve": "servanda.game.solve",
     "simulate": "servanda.game.simulate",
     "differentiate": "servanda.game.differentiate",

@@ -1,0 +1,56 @@
+"""The command line: the questions, `check` and `schema`, and the classic lenses.
+
+In comes what a person types; out go a result on standard output or in a file, one line per mistake
+on standard error, and an exit code: 0 done, 1 only warnings (`check`), 2 a mistake to correct, 130
+interrupted. Everything heavy is imported inside the commands, so that `--help` answers at once.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Iterable, Sequence
+
+from cyclopts import CycloptsError
+
+from servanda.cli import cases, lenses, questions
+from servanda.cli.plumbing import app, printable
+
+__all__ = ["app", "cases", "lenses", "main", "questions"]
+
+
+def main(tokens: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; `tokens` defaults to what was typed."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without λ or – is no reason to fail
+            stream.reconfigure(errors="replace")
+    try:
+        code = app(
+            list(sys.argv[1:] if tokens is None else tokens),
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+        )
+        print(end="", flush=True)  # a reader that went away shows now, not at exit
+        return code if isinstance(code, int) else 0
+    except CycloptsError as error:
+        return _fail([" ".join(str(error).split()) + " See servanda --help."])
+    except KeyboardInterrupt:
+        return _fail(["interrupted"], code=130)
+    except BrokenPipeError:  # the reader of our output went away: `servanda ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail([f"{place}{error.strerror or error}"])
+    except Exception as error:
+        from servanda.errors import ServandaError
+
+        if not isinstance(error, ServandaError):
+            raise
+        return _fail(str(error).splitlines() or [type(error).__name__])
+
+
+def _fail(lines: Iterable[str], code: int = 2) -> int:
+    for line in lines:
+        print(printable(line), file=sys.stderr)
+    return code

@@ -1,0 +1,7 @@
+"""`python -m servanda.cli`."""
+
+import sys
+
+from servanda.cli import main
+
+sys.exit(main())

@@ -1,0 +1,189 @@
+"""What commands share: the app, reading a case, progress, and putting results where they belong."""
+
+import io
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from servanda import __version__
+
+if TYPE_CHECKING:
+    from servanda.questions.answer import Answer
+    from servanda.scenario.model import Scenario
+
+app = App(
+    name="servanda",
+    version=__version__,
+    suppress_keyboard_interrupt=False,  # `main` says it and gives the exit code
+    help="Will this agreement be kept? Who would break it, when, why, and what would make it hold?",
+    help_epilogue="Start with: servanda assess scenarios/ukraine-2025 --deal kremlin_counter",
+)
+
+Case = Annotated[Path, Parameter(help="A scenario: its folder, or its YAML file.")]
+AsJson = Annotated[
+    bool,
+    Parameter(
+        name="--json",
+        negative="",
+        show_default=False,
+        help="Print JSON instead of text for people.",
+    ),
+]
+Out = Annotated[Path | None, Parameter(help="Write to this file (JSON if it ends in .json).")]
+Worlds = Annotated[int, Parameter(help="How many draws of the uncertain numbers.")]
+Seed = Annotated[int, Parameter(help="Which draws: the same seed, the same result.")]
+Fine = Annotated[
+    bool,
+    Parameter(negative="", show_default=False, help="A finer grid: slower, smaller grid error."),
+]
+Picture = Annotated[
+    str | None, Parameter(help="What to draw if --out ends in .svg or .png; see the docs.")
+]
+Chair = Annotated[
+    str | None, Parameter(name="--for", help="From whose chair; by default every party's.")
+]
+
+
+def load(case: Path) -> "Scenario":
+    from servanda.scenario.load import load
+
+    return load(case)
+
+
+def choose_deal(scenario: "Scenario", deal: str | None) -> str:
+    """The named offer; without a name, the only one there is."""
+    from servanda.errors import QuestionError
+
+    if deal is not None:
+        check_name("deal", deal, scenario.proposals)
+        return deal
+    if len(scenario.proposals) == 1:
+        return next(iter(scenario.proposals))
+    names = ", ".join(scenario.proposals) or "none: add one under `proposals`"
+    raise QuestionError(f"which deal? Name one with --deal. In this scenario: {names}")
+
+
+def check_name(kind: str, name: str, known: Iterable[str]) -> None:
+    from servanda.errors import unknown
+
+    names = list(known)
+    if name not in names:
+        raise unknown(kind, name, names)
+
+
+def text(answer: Any) -> str:
+    return answer if isinstance(answer, str) else json.dumps(answer, indent=2, ensure_ascii=False)
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def printable(line: str) -> str:
+    """The line without control characters: a scenario file must not steer the terminal."""
+    return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line)
+
+
+def check_writable(out: Path | None, name: str = "--out") -> None:
+    """Say that a result has nowhere to go before computing it, not after."""
+    if out is None:
+        return
+    from servanda.errors import QuestionError
+
+    if not out.parent.is_dir():
+        raise QuestionError(f"{name} {out}: there is no folder {out.parent}")
+    if out.is_dir():
+        raise QuestionError(f"{name} {out} is a folder; name a file in it")
+
+
+def deliver(text: str, out: Path | None) -> None:
+    """Print the text, or write it whole to a file."""
+    if out is None:
+        print(text.rstrip("\n"))
+        return
+    from servanda.show.render import write_whole
+
+    write_whole(out, text.rstrip("\n") + "\n")
+    print(f"written to {out}", file=sys.stderr)
+
+
+def print_rich(show: Callable[[Any], None], out: Path | None) -> None:
+    """Let `show` print on a Rich console: the terminal, or plain text for a file."""
+    from rich.console import Console
+
+    if out is None:
+        show(Console(highlight=False))
+        return
+    page = io.StringIO()
+    show(Console(width=100, highlight=False, no_color=True, file=page))
+    deliver(page.getvalue(), out)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A progress bar on standard error, as a function of (done, total, what is being done).
+
+    Silent when standard error is not a terminal, so that logs and pipes stay clean.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
+        task = progress.add_task(what, total=None)
+
+        def advance(done: int, total: int, description: str = "") -> None:
+            progress.update(
+                task, completed=done, total=total, description=printable(description or what)
+            )
+
+        yield advance
+
+
+def apart(words: str) -> list[str]:
+    """What stands between commas."""
+    return [word.strip() for word in words.split(",") if word.strip()]
+
+
+def check_draws(worlds: int, seed: int) -> None:
+    """Raise QuestionError for numbers of worlds and seeds that cannot be."""
+    from servanda.errors import QuestionError
+
+    if worlds < 1:
+        raise QuestionError(f"--worlds {worlds}: at least one world is needed")
+    if seed < 0:
+        raise QuestionError(f"--seed {seed}: a seed is a whole number from 0 on")
+
+
+def present(answer: "Answer", as_json: bool, out: Path | None, picture: str | None) -> int:
+    """Show an answer: as a page, as JSON, or as a picture if the file's name says so."""
+    if picture is not None or (out is not None and out.suffix in (".svg", ".png")):
+        from servanda.errors import QuestionError
+
+        if out is None:
+            raise QuestionError("a picture needs --out FILE.svg or FILE.png")
+        answer.plot(picture, out)
+        print(f"written to {out}", file=sys.stderr)
+    elif as_json or (out is not None and out.suffix == ".json"):
+        deliver(answer.to_json(), out)
+    else:
+        from servanda.show.page import print_page
+
+        blocks = answer.blocks()
+        print_rich(
+            lambda console: print_page(blocks, console, ascii_only=console.options.ascii_only), out
+        )
+    return 0

@@ -1,0 +1,99 @@
+"""The questions of a negotiator: `assess` and its companions, a command each."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from servanda.cli.plumbing import (
+    AsJson,
+    Case,
+    Chair,
+    Fine,
+    Out,
+    Picture,
+    Seed,
+    Worlds,
+    apart,
+    app,
+    check_draws,
+    check_name,
+    check_writable,
+    choose_deal,
+    deliver,
+    load,
+    present,
+    print_rich,
+    progress,
+    text,
+)
+
+
+@app.command
+def assess(
+    case: Case,
+    /,
+    *,
+    deal: Annotated[str | None, Parameter(help="The offer, by its name under `proposals`.")] = None,
+    party: Chair = None,
+    worlds: Worlds = 64,
+    seed: Seed = 0,
+    fine: Fine = False,
+    as_json: AsJson = False,
+    out: Out = None,
+) -> int:
+    """Is an offer worth signing, who signs it, will it be kept, who breaks it, and when."""
+    check_draws(worlds, seed)
+    check_writable(out)
+    scenario = load(case)
+    deal = choose_deal(scenario, deal)
+    if party is not None:
+        check_name("party", party, scenario.parties)
+
+    from servanda.questions.assess import assess as ask
+
+    with progress(f"Assessing {deal}") as step:
+        answer = ask(
+            scenario, deal, party=party, worlds=worlds, seed=seed, fine=fine, progress=step
+        )
+    if as_json or (out is not None and out.suffix == ".json"):
+        deliver(text(answer.to_json()), out)
+    else:
+        from servanda.show.terminal import print_assessment
+
+        print_rich(lambda console: print_assessment(answer, console), out)
+    return 0
+
+
+@app.command
+def compare(
+    case: Case,
+    /,
+    *,
+    deals: Annotated[
+        str | None, Parameter(help="Which offers, with commas between them; by default all.")
+    ] = None,
+    party: Chair = None,
+    worlds: Worlds = 64,
+    seed: Seed = 0,
+    fine: Fine = False,
+    picture: Picture = None,
+    as_json: AsJson = False,
+    out: Out = None,
+) -> int:
+    """Which of the offers on the table: worth, signing, survival and regret, side by side."""
+    check_draws(worlds, seed)
+    check_writable(out)
+    scenario = load(case)
+    from servanda.questions.compare import compare as ask
+
+    with progress("Comparing offers") as step:
+        answer = ask(
+            scenario,
+            None if deals is None else apart(deals),
+            party,
+            worlds=worlds,
+            seed=seed,
+            fine=fine,
+            progress=step,
+        )
+    return present(answer, as_json, out, picture)
