@@ -125,7 +125,7 @@ def print_rich(show: Callable[[Any], None], out: Path | None) -> None:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
+def progress(what: str) -> Iterator[Callable[..., None]]:
     """A progress bar on standard error, as a function of (done, total, what is being done).
 
     Silent when standard error is not a terminal, so that logs and pipes stay clean.

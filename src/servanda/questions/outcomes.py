@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -106,8 +106,8 @@ class Offers:
         game, parties = self.program.game, self.program.game.parties
         roots = game.roots[: len(self.proposals)]
         value = np.asarray(out["value"])[:, :, : len(parties)]
-        no_deal = np.stack([value[:, r["no_deal"]] for r in roots], axis=1)
-        worth = np.stack([value[:, r["signed"]] for r in roots], axis=1) - no_deal
+        no_deal = value[:, [r["no_deal"] for r in roots]]
+        worth = value[:, [r["signed"] for r in roots]] - no_deal
         count = len(value)
         signing = np.full((count, len(roots), len(parties)), np.nan)
         joint = np.full((count, len(roots)), np.nan)
@@ -164,24 +164,29 @@ def prepare(
     wanted: Wanted | None = None,
     levels: tuple[int, ...] | None = None,
     seed: int = 0,
+    binds: tuple[Bind, ...] = (),
     once: bool = False,
 ) -> Offers:
     """Make one game of several offers; `names` are the assumptions, in the order of the values.
 
-    `levels` are the grid's, if not the usual ones. Raises QuestionError if it does not fit.
+    `levels` are the grid's, if not the usual ones; `binds` hold in every variant, no deal too.
+    Without offers only the course of no deal can be asked for. Raises QuestionError if there is
+    nothing to ask about, or the game does not fit.
     """
-    if not proposals:
-        raise QuestionError("there is no proposal to ask about")
     wanted = wanted or Wanted()
-    variants = [Variant(p) for p in proposals]
+    if not proposals:
+        if not wanted.courses:
+            raise QuestionError("there is no proposal to ask about")
+        wanted = replace(wanted, survival=False, tied=False)
+    variants = [Variant(p, binds) for p in proposals] or [Variant(None, binds)]
     hands: list[tuple[int, int, int]] = []
     if wanted.tied:
         for d, proposal in enumerate(proposals):
             for i, party in enumerate(scenario.parties):
-                binds = own_hands(scenario, proposal, party)
-                if binds:
+                own = own_hands(scenario, proposal, party)
+                if own:
                     hands.append((d, i, len(variants)))
-                    variants.append(Variant(proposal, binds, signed_only=True))
+                    variants.append(Variant(proposal, (*binds, *own), signed_only=True))
     game = build(scenario, variants)
     levels = levels or choose_levels(scenario, NODES)
     refuse_if_too_large(game, levels)
@@ -208,6 +213,7 @@ def outcomes(
     wanted: Wanted | None = None,
     levels: tuple[int, ...] | None = None,
     seed: int = 0,
+    binds: tuple[Bind, ...] = (),
     progress: Progress | None = None,
     pool: Executor | None = None,
 ) -> Outcomes:
@@ -219,7 +225,7 @@ def outcomes(
     names = names or tuple(scenario.assumptions)
     count = len(values)
     parts = []
-    batches = [proposals[k : k + BATCH] for k in range(0, len(proposals), BATCH)]
+    batches = [proposals[k : k + BATCH] for k in range(0, max(len(proposals), 1), BATCH)]
     for k, batch in enumerate(batches):
         done = k * count
 
@@ -228,11 +234,16 @@ def outcomes(
                 progress(done + n, len(batches) * count)
 
         offers = prepare(
-            scenario, batch, names, wanted=wanted, levels=levels, seed=seed, once=count < 8
+            scenario,
+            batch,
+            names,
+            wanted=wanted,
+            levels=levels,
+            seed=seed,
+            binds=binds,
+            once=count < 8,
         )
         parts.append(offers.run(values, step, pool))
-    if not parts:
-        raise QuestionError("there is no proposal to ask about")
     return joined(parts)
 
 
