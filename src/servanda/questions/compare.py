@@ -249,13 +249,18 @@ def headlines_on_another_grid(
     return joined(one)
 
 
-def errors_of(scenario: Scenario, central: Outcomes, other: Outcomes | None) -> dict[str, float]:
-    """Estimated grid error of every headline, as DEAL.worth.PARTY, DEAL.survival.T."""
+def errors_of(
+    scenario: Scenario,
+    central: Outcomes,
+    other: Outcomes | None,
+    deals: Sequence[str] | None = None,
+) -> dict[str, float]:
+    """Estimated grid error of every headline of deals, as DEAL.worth.PARTY, DEAL.survival.T."""
     if other is None:
         return {}
     scale = dict(zip(scenario.parties, stakes(scenario), strict=True))
     found: dict[str, float] = {}
-    for deal in central.deals:
+    for deal in central.deals if deals is None else deals:
         errors = grid_error(headlines(central, deal), headlines(other, deal), scale)
         found |= {f"{deal}.{name}": e for name, e in errors.items()}
     return found
