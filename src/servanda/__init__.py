@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from servanda.game.solve import solve
     from servanda.questions.assess import assess
     from servanda.questions.compare import compare
+    from servanda.questions.flip import flip
     from servanda.scenario.load import load
     from servanda.scenario.worlds import draw, modal
     from servanda.tables.graph.ask import graph
@@ -35,6 +36,7 @@ __all__ = [
     "compare",
     "differentiate",
     "draw",
+    "flip",
     "graph",
     "load",
     "modal",
@@ -53,6 +55,7 @@ _HOME = {
     "modal": "servanda.scenario.worlds",
     "assess": "servanda.questions.assess",
     "compare": "servanda.questions.compare",
+    "flip": "servanda.questions.flip",
     "solve": "servanda.game.solve",
     "simulate": "servanda.game.simulate",
     "differentiate": "servanda.game.differentiate",

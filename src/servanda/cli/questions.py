@@ -97,3 +97,50 @@ def compare(
             progress=step,
         )
     return present(answer, as_json, out, picture)
+
+
+@app.command
+def flip(
+    case: Case,
+    /,
+    *,
+    deal: Annotated[str | None, Parameter(help="The offer, by its name under `proposals`.")] = None,
+    party: Annotated[str, Parameter(name="--for", help="From whose chair.")],
+    pair: Annotated[
+        str | None,
+        Parameter(help="Two assumptions to map against each other, with a comma between them."),
+    ] = None,
+    sobol: Annotated[
+        int, Parameter(help="Base samples for Sobol' indices, a power of two; 0: none.")
+    ] = 0,
+    seed: Seed = 0,
+    fine: Fine = False,
+    picture: Picture = None,
+    as_json: AsJson = False,
+    out: Out = None,
+) -> int:
+    """Where the verdict on an offer would turn: assumptions, terms, readings, good faith."""
+    from servanda.errors import QuestionError
+
+    check_draws(1, seed)
+    check_writable(out)
+    scenario = load(case)
+    deal = choose_deal(scenario, deal)
+    check_name("party", party, scenario.parties)
+    both = None if pair is None else apart(pair)
+    if both is not None and len(both) != 2:
+        raise QuestionError("--pair needs two assumptions with a comma between them")
+    from servanda.questions.flip import flip as ask
+
+    with progress(f"Turning {deal} over") as step:
+        answer = ask(
+            scenario,
+            deal,
+            party,
+            pair=picture == "map" if both is None else (both[0], both[1]),
+            sobol=sobol,
+            seed=seed,
+            fine=fine,
+            progress=step,
+        )
+    return present(answer, as_json, out, picture)

@@ -128,22 +128,24 @@ def differentiate(
     """
     program, worlds = prepare(scenario, proposal, worlds, (), levels, scheme, False, paths, seed)
     root = program.game.roots[0]
-    if dates:
-        program = replace(program, follow=(Follow(root["signed"]),))
     first = program.game.graph.index[program.game.graph.start(0)]
     asked = [k for k, s in enumerate(program.game.signings) if s.regime == first]
     in_force = KINDS.index("in_force")
 
-    def headlines(out: dict[str, Any]) -> dict[str, Array]:
+    def exact(out: dict[str, Any]) -> dict[str, Array]:
         gain = out["value"][root["signed"]] - out["value"][root["no_deal"]]
         found = {f"worth.{p}": gain[i] for i, p in enumerate(program.game.parties)}
         for k in asked:
             found["signs.all"] = jnp.prod(out["accept"][k])
-        for t in dates:
-            found[f"survival.{t}"] = out["course0"].regime[t, in_force]
         return found
 
-    g = gradient(program, headlines, worlds, batches)
+    def sampled(out: dict[str, Any]) -> dict[str, Array]:
+        return {f"survival.{t}": out["course0"].regime[t, in_force] for t in dates}
+
+    g = gradient(program, exact, worlds)
+    if dates:
+        followed = replace(program, follow=(Follow(root["signed"]),))
+        g = _together(g, gradient(followed, sampled, worlds, batches))
     dims = ("world", "figure", "assumption")
     coords = {"figure": list(g.figures), "assumption": list(g.assumptions)}
     by_weight, names = _by_weight(scenario, worlds, g.value)
@@ -157,6 +159,17 @@ def differentiate(
             coords={"figure": list(g.figures), "hypothesis": names},
         ),
         worlds,
+    )
+
+
+def _together(a: Gradient, b: Gradient) -> Gradient:
+    """Two sets of figures of the same worlds as one."""
+    return Gradient(
+        (*a.figures, *b.figures),
+        a.assumptions,
+        np.concatenate([a.value, b.value], axis=1),
+        np.concatenate([a.gradient, b.gradient], axis=1),
+        np.concatenate([a.error, b.error], axis=1),
     )
 
 

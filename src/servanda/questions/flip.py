@@ -37,7 +37,7 @@ from servanda.scenario.worlds import modal
 from servanda.show.marks import Spec
 from servanda.show.page import Block
 
-STATED = (4, 16, 40)
+STATED = (4, 16)
 """Periods at which survival is differentiated, if within the horizon."""
 
 TAILS = (0.005, 0.995)
@@ -189,7 +189,7 @@ def flip(
     deal: str | Proposal,
     party: str,
     *,
-    pair: tuple[str, str] | None = None,
+    pair: bool | tuple[str, str] = False,
     sobol: int = 0,
     seed: int = 0,
     fine: bool = False,
@@ -198,8 +198,8 @@ def flip(
 ) -> Flip:
     """What would turn the verdict on a deal from one chair.
 
-    `pair` names two assumptions to be mapped against each other (by default the two that swing
-    worth most); `sobol` is the number of base samples for Sobol' indices, a power of two (0:
+    `pair` names two assumptions to be mapped against each other (True: the two that swing worth
+    most, False: none); `sobol` is the number of base samples for Sobol' indices, a power of two (0:
     none). Raises QuestionError for an unknown deal, party or assumption.
     """
     proposal = find_proposal(scenario, deal)
@@ -209,7 +209,7 @@ def flip(
         raise unknown("party", party, scenario.parties)
     if not scenario.assumptions:
         raise QuestionError("this scenario has no assumptions that could turn the verdict")
-    for name in pair or ():
+    for name in () if isinstance(pair, bool) else pair:
         if name not in scenario.assumptions:
             raise unknown("assumption", name, scenario.assumptions)
     grid = levels or choose_levels(scenario, FINE_NODES if fine else NODES)
@@ -241,7 +241,7 @@ class _Job:
     seed: int
     bar: _Bar
 
-    def answer(self, pair: tuple[str, str] | None, samples: int, smaller: bool) -> Flip:
+    def answer(self, pair: bool | tuple[str, str], samples: int, smaller: bool) -> Flip:
         scenario, proposal = self.scenario, self.proposal
         names = tuple(scenario.assumptions)
         offers = prepare(
@@ -259,9 +259,9 @@ class _Job:
             flips = self._flips(solve, names, ranges, points, mine)
             swing = np.abs(mine[:, 5] - mine[:, 1])
             order = np.argsort(-swing, kind="stable")
-            found_map = self._map(solve, names, ranges, pair, order)
+            found_map = self._map(solve, names, ranges, pair, order) if pair else None
             indices = self._sobol(solve, names, order[:SOBOL], samples) if samples else None
-            found_levels, central, error = self._levels(pool, smaller)
+            found_levels, error = self._levels(pool, smaller)
             readings = self._readings(solve, names)
             compliance = break_even(scenario, proposal, self.chair, self.grid, pool)
             derivatives = slow.result()
@@ -307,7 +307,7 @@ class _Job:
             self.proposal,
             dates=dates,
             paths=Wanted().paths,
-            batches=4,
+            batches=2,
             seed=self.seed,
             levels=self.grid,
         )
@@ -345,9 +345,7 @@ class _Job:
 
         width = np.where(ranges[:, 1] > ranges[:, 0], ranges[:, 1] - ranges[:, 0], 1.0)
         low, high = points[a, k], points[a, k + 1]
-        ends, values = narrow(
-            figures, low, high, worth[a, k], worth[a, k + 1], NARROW * width[a]
-        )
+        ends, values = narrow(figures, low, high, worth[a, k], worth[a, k + 1], NARROW * width[a])
         value = ends.mean(axis=1)
         step = ASIDE * width[a]
         every = np.arange(len(a))
@@ -376,7 +374,7 @@ class _Job:
 
     def _levels(
         self, pool: Executor, smaller: bool
-    ) -> tuple[tuple[LevelFlip, ...], float, dict[str, float]]:
+    ) -> tuple[tuple[LevelFlip, ...], dict[str, float]]:
         """Every other level of every term, one at a time, at the modal world."""
         scenario, deal = self.scenario, self.proposal
         others: list[tuple[str, str, Proposal]] = []
@@ -418,7 +416,7 @@ class _Job:
                     flips=worth[self.chair] * usual < 0,
                 )
             )
-        return tuple(rows), usual, errors_of(scenario, found, other.result(), [deal.name])
+        return tuple(rows), errors_of(scenario, found, other.result(), [deal.name])
 
     def _readings(self, solve: _Solver, names: tuple[str, ...]) -> tuple[ReadingFlip, ...]:
         """The central case under every rival reading that is not the likeliest."""
@@ -455,16 +453,19 @@ class _Job:
         solve: _Solver,
         names: tuple[str, ...],
         ranges: np.ndarray,
-        pair: tuple[str, str] | None,
+        pair: bool | tuple[str, str],
         order: np.ndarray,
-    ) -> Map | None:
+    ) -> Map:
         """Worth over two assumptions: those named, or the two that swing it most."""
-        if pair is None and len(names) < 2:
-            return None
-        which = [names.index(n) for n in pair] if pair else [int(k) for k in order[:2]]
+        if len(names) < 2:
+            raise QuestionError("a map needs two assumptions; this scenario has one")
+        if isinstance(pair, bool):
+            which = [int(k) for k in order[:2]]
+        else:
+            which = [names.index(n) for n in pair]
         if which[0] == which[1]:
             raise QuestionError(f"a map needs two different assumptions, not '{pair}' twice")
-        axes = [np.linspace(*ranges[k], MAP) for k in which]
+        axes = [np.linspace(float(ranges[k, 0]), float(ranges[k, 1]), MAP) for k in which]
         rows = np.repeat(solve.usual[None], MAP * MAP, axis=0)
         rows[:, which[0]] = np.tile(axes[0], MAP)
         rows[:, which[1]] = np.repeat(axes[1], MAP)
