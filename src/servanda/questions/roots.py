@@ -3,7 +3,7 @@
 In: a function of many rows at once (a row a case of its own), and intervals at whose ends its signs
 differ. Out: the place of the change, bracketed. All intervals are narrowed together by the
 Illinois method (Dowell and Jarratt, BIT 11, 1971), with a step of bisection whenever three steps
-have not halved an interval, so that jumps are found as surely as roots.
+have not quartered an interval, so that jumps are found as surely as roots.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def narrow(
         inner = np.minimum(a, b) + least, np.maximum(a, b) - least
         middle = np.clip(middle, *inner)
         if step % 3 == 2:
-            slow = size[open_] > 0.5 * before[open_]
+            slow = size[open_] > 0.25 * before[open_]
             middle = np.where(slow, 0.5 * (a + b), middle)
             before = size.copy()
         value = figures(open_, middle)

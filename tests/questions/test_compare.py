@@ -1,0 +1,120 @@
+"""Offers side by side, on a case that can be worked out by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import servanda as sv
+from servanda.errors import QuestionError
+from servanda.questions.compare import better_of, regret_of
+
+RIVER = Path(__file__).parent / "river.yaml"
+YEARS = (1 - 0.9**5) / (1 - 0.9)  # what one unit a year is worth to north
+
+
+@pytest.fixture(scope="module")
+def case():
+    return sv.load(RIVER)
+
+
+@pytest.fixture(scope="module")
+def answer(case):
+    return sv.compare(case, worlds=32, seed=3)
+
+
+def test_worth_in_every_world_is_what_the_flows_add_up_to(case, answer):
+    worlds = sv.draw(case, 32, seed=3)
+    benefit, cost = worlds.column("benefit"), worlds.column("cost")
+    # south never pumps: that costs it far more than the deal ever can
+    for deal, share in (("half", 0.5), ("whole", 1.0), ("nothing", 0.0)):
+        expected = (share * benefit - cost) * YEARS
+        found = answer.over.worth.sel(deal=deal, party="north").values
+        assert found == pytest.approx(expected, abs=2e-3)
+
+
+def test_a_party_signs_by_logit_choice_between_worth_and_refusing(answer):
+    worth = answer.central.worth.sel(deal="half").values[0]
+    assert answer.central.signing.sel(deal="half").values[0] == pytest.approx(
+        1 / (1 + np.exp(-20 * worth)), abs=1e-9
+    )
+
+
+def test_regret_is_what_the_best_choice_in_a_world_would_add(answer):
+    worth = answer.over.worth.sel(party="north").values
+    best = np.maximum(worth.max(axis=1), 0)
+    regret = answer.regret.sel(party="north").values
+    assert regret[:, :-1] == pytest.approx(best[:, None] - worth)
+    assert regret[:, -1] == pytest.approx(best)  # of no deal
+    assert regret.min() >= 0
+
+
+def test_the_smallest_largest_regret_is_found_by_brute_force(answer):
+    for party in ("north", "south"):
+        largest = answer.regret.sel(party=party).values.max(axis=0)
+        assert answer.least_regret(party) == answer.regret.deal.values[np.argmin(largest)]
+
+
+def test_more_water_for_the_same_price_is_better_in_every_world(answer):
+    better = answer.better.sel(party="north")
+    assert bool(better.sel(deal="whole", other="half"))
+    assert bool(better.sel(deal="half", other="nothing"))
+    assert not bool(better.sel(deal="half", other="whole"))
+    assert bool(better.sel(deal="never", other="nothing"))  # paying for nothing
+
+
+def test_regret_and_dominance_do_not_depend_on_the_order_of_offers(answer):
+    turned = answer.over.worth.isel(deal=[2, 0, 1])
+    names = list(answer.regret.deal.values)
+    assert regret_of(turned).sel(deal=names).values == pytest.approx(answer.regret.values)
+    there = better_of(turned).sel(deal=names, other=names)
+    assert (there.values == answer.better.values).all()
+
+
+def test_figures_are_those_of_assess(case, answer):
+    alone = sv.assess(case, "half", worlds=32, seed=3)
+    assert alone.worth.values == pytest.approx(
+        answer.over.worth.sel(deal="half").values, abs=1e-12
+    )
+    assert alone.joint.values == pytest.approx(answer.over.joint.sel(deal="half").values)
+    assert alone.survival.values == pytest.approx(answer.over.survival.sel(deal="half").values)
+
+
+def test_every_view_of_the_answer_can_be_made(answer, tmp_path):
+    table = answer.to_dataframe()
+    assert len(table) == 3 * 32
+    assert set(table.deal) == {"half", "whole", "nothing"}
+    assert '"regret"' in answer.to_json()
+    assert "WHO SIGNS" in str(answer)
+    for what in answer.PICTURES:
+        answer.plot(what, tmp_path / f"{what}.svg")
+        assert (tmp_path / f"{what}.svg").stat().st_size > 1000
+
+
+def test_some_offers_from_one_chair(case):
+    few = sv.compare(case, ["whole"], "south", worlds=4)
+    assert few.deals == ("whole",)
+    assert few.chairs == ("south",)
+    assert "North" not in str(few)
+
+
+@pytest.mark.parametrize(
+    ("deals", "party", "words"),
+    [
+        (["hlf"], None, "unknown deal 'hlf'; did you mean 'half'?"),
+        (None, "sooth", "unknown party 'sooth'; did you mean 'south'?"),
+        ([], None, "name at least one deal"),
+    ],
+)
+def test_what_cannot_be_asked_is_said_in_a_sentence(case, deals, party, words):
+    with pytest.raises(QuestionError, match=words.replace("?", r"\?")):
+        sv.compare(case, deals, party)
+
+
+def test_a_case_without_offers_has_nothing_to_compare():
+    text = RIVER.read_text()
+    bare = sv.load(text[: text.index("proposals:")])
+    with pytest.raises(QuestionError, match="no proposals to compare"):
+        sv.compare(bare)
