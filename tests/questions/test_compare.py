@@ -75,9 +75,7 @@ def test_regret_and_dominance_do_not_depend_on_the_order_of_offers(answer):
 
 def test_figures_are_those_of_assess(case, answer):
     alone = sv.assess(case, "half", worlds=32, seed=3)
-    assert alone.worth.values == pytest.approx(
-        answer.over.worth.sel(deal="half").values, abs=1e-12
-    )
+    assert alone.worth.values == pytest.approx(answer.over.worth.sel(deal="half").values, abs=1e-12)
     assert alone.joint.values == pytest.approx(answer.over.joint.sel(deal="half").values)
     assert alone.survival.values == pytest.approx(answer.over.survival.sel(deal="half").values)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -191,9 +191,26 @@ def _thetas(values: Worlds | np.ndarray) -> Float[np.ndarray, "world *period ass
     return np.asarray(values.values if isinstance(values, Worlds) else values, float)
 
 
-def cores() -> ThreadPoolExecutor:
-    """A pool with one thread a core, each with a JAX device of its own."""
-    devices = jax.local_devices()
+class _Here(Executor):
+    """Work done where it is asked for, by the thread that asks."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            done.set_exception(error)
+        return done
+
+
+def here() -> Executor:
+    """A pool of the calling thread alone."""
+    return _Here()
+
+
+def cores(most: int | None = None) -> ThreadPoolExecutor:
+    """A pool with one thread a core (`most` at most), each with a JAX device of its own."""
+    devices = jax.local_devices()[:most]
     free: queue.SimpleQueue[Any] = queue.SimpleQueue()
     for device in devices:
         free.put(device)

@@ -9,6 +9,7 @@ indices.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -37,8 +38,11 @@ from servanda.scenario.worlds import modal
 from servanda.show.marks import Spec
 from servanda.show.page import Block
 
-STATED = (4, 16)
-"""Periods at which survival is differentiated, if within the horizon."""
+STATED = 16
+"""The period at which survival is differentiated, or the horizon if that is sooner."""
+
+NEAR = 2.0
+"""How many times as far as it has moved worth may be from 0 for a closer look to be taken."""
 
 TAILS = (0.005, 0.995)
 """Quantiles that stand for the ends of a distribution without ends."""
@@ -113,7 +117,8 @@ class Flip(Answer):
 
     `scan` is [assumption, point, party], worth at `points` [assumption, point]: the lower end of
     the range less its width, the lower end, halfway to the usual value, that value, halfway up,
-    the upper end, and the width beyond it, as far as the number can go.
+    the upper end, and the width beyond it, as far as the number can go; NaN at points halfway and
+    beyond where worth was too far from 0 for a look.
     """
 
     deal: str
@@ -301,11 +306,10 @@ class _Job:
         )
 
     def _derivatives(self) -> Derivatives:
-        dates = tuple(t for t in STATED if t <= self.scenario.horizon)
         return differentiate(
             self.scenario,
             self.proposal,
-            dates=dates,
+            dates=(min(STATED, self.scenario.horizon),),
             paths=Wanted().paths,
             batches=2,
             seed=self.seed,
@@ -313,16 +317,28 @@ class _Job:
         )
 
     def _scan(self, solve: _Solver, points: np.ndarray) -> tuple[np.ndarray, float]:
-        """[assumption, point, party] worth along every assumption; signing at the usual values."""
-        count, width = points.shape
-        rows = np.repeat(solve.usual[None], count * width, axis=0)
-        rows[np.arange(count * width), np.repeat(np.arange(count), width)] = points.reshape(-1)
-        same = points == solve.usual[:, None]  # the central case, and ends that coincide with it
-        distinct = np.flatnonzero(~same.reshape(-1))
+        """[assumption, point, party] worth along every assumption; signing at the usual values.
+
+        The ends of every range are solved; points halfway and beyond only where worth to the chair
+        has come near enough to 0 on the way (NaN elsewhere).
+        """
         centre, joint = solve.worth_and_joint(solve.usual[None])
-        found = np.repeat(centre, count * width, axis=0)
-        found[distinct] = solve.worth(rows[distinct])
-        return found.reshape(count, width, -1), float(joint[0])
+        found = np.full((*points.shape, centre.shape[1]), np.nan)
+        found[points == solve.usual[:, None]] = centre[0]
+
+        def look(wanted: np.ndarray) -> None:
+            a, k = np.nonzero(wanted & np.isnan(found[:, :, 0]))
+            if len(a):
+                rows = np.repeat(solve.usual[None], len(a), axis=0)
+                rows[np.arange(len(a)), a] = points[a, k]
+                found[a, k] = solve.worth(rows)
+
+        wanted = np.zeros(points.shape, bool)
+        wanted[:, [1, 5]] = True
+        look(wanted)
+        i = list(self.scenario.parties).index(self.chair)
+        look(_worth_a_look(points, found[:, :, i]))
+        return found, float(joint[0])
 
     def _flips(
         self,
@@ -334,7 +350,13 @@ class _Job:
     ) -> tuple[FlipPoint, ...]:
         """Every change of sign between neighbouring points, bracketed and checked."""
         i = list(self.scenario.parties).index(self.chair)
-        a, k = np.nonzero(np.sign(worth[:, :-1]) * np.sign(worth[:, 1:]) < 0)
+        found = [
+            (r, int(k), int(m))
+            for r, row in enumerate(worth)
+            for k, m in itertools.pairwise(np.flatnonzero(np.isfinite(row)))
+            if np.sign(row[k]) * np.sign(row[m]) < 0
+        ]
+        a, k, m = np.array(found, int).reshape(-1, 3).T
         if not len(a):
             return ()
 
@@ -344,16 +366,16 @@ class _Job:
             return solve.worth(rows)[:, i]
 
         width = np.where(ranges[:, 1] > ranges[:, 0], ranges[:, 1] - ranges[:, 0], 1.0)
-        low, high = points[a, k], points[a, k + 1]
-        ends, values = narrow(figures, low, high, worth[a, k], worth[a, k + 1], NARROW * width[a])
+        low, high = points[a, k], points[a, m]
+        ends, values = narrow(figures, low, high, worth[a, k], worth[a, m], NARROW * width[a])
         value = ends.mean(axis=1)
         step = ASIDE * width[a]
         every = np.arange(len(a))
         least, most = np.minimum(low, high), np.maximum(low, high)
         before = figures(every, np.maximum(value - step, least))
         after = figures(every, np.minimum(value + step, most))
-        size = np.abs(worth).max()
-        found = [
+        size = np.nanmax(np.abs(worth))
+        flips = [
             FlipPoint(
                 assumption=names[a[j]],
                 value=float(value[j]),
@@ -368,9 +390,9 @@ class _Job:
             for j in range(len(a))
         ]
         nearness = [
-            (not f.inside, abs(f.value - f.usual) / max(f.high - f.low, 1e-300)) for f in found
+            (not f.inside, abs(f.value - f.usual) / max(f.high - f.low, 1e-300)) for f in flips
         ]
-        return tuple(found[j] for j in sorted(range(len(found)), key=lambda j: nearness[j]))
+        return tuple(flips[j] for j in sorted(range(len(flips)), key=lambda j: nearness[j]))
 
     def _levels(
         self, pool: Executor, smaller: bool
@@ -502,6 +524,24 @@ class _Solver:
         self.bar.expect(len(rows))
         found = self.offers.run(rows, self.bar.step, self.pool)
         return found.worth.values[:, 0], found.joint.values[:, 0]
+
+
+def _worth_a_look(
+    points: Float[np.ndarray, "assumption 7"], worth: Float[np.ndarray, "assumption 7"]
+) -> np.ndarray:
+    """Which points beside the ends of the range could see another sign: see `NEAR`."""
+    wanted = np.zeros(points.shape, bool)
+    for end, half, beyond in ((1, 2, 0), (5, 4, 6)):
+        here, way = worth[:, end], np.abs(worth[:, end] - worth[:, 3])
+        turned = here * worth[:, 3] < 0
+        least = np.minimum(np.abs(here), np.abs(worth[:, 3]))
+        wanted[:, half] = ~turned & (least < NEAR * way)
+        distance = np.abs(points[:, end] - points[:, 3])
+        further = np.abs(points[:, beyond] - points[:, end])
+        slope = way / np.where(distance > 0, distance, np.inf)
+        fixed = distance == 0  # nothing is known of the slope on this side
+        wanted[:, beyond] = (further > 0) & (fixed | (np.abs(here) < NEAR * slope * further))
+    return wanted
 
 
 # -- ranges ---------------------------------------------------------------------------------------
