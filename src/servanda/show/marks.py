@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from servanda.errors import QuestionError
+
 Spec = dict[str, Any]
 
 # Shipped inside vl-convert; its widths are Arial's, so that a browser lays an SVG out alike.
@@ -21,6 +23,9 @@ FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 # Okabe and Ito's palette: told apart with any colour vision, and by lightness when printed in grey.
 BLUE, ORANGE, INK, GREY = "#0072B2", "#D55E00", "#222222", "#6B6B6B"
 PALE, PALE_BLUE = "#E4E4E4", "#C6DFEE"
+LINES = (BLUE, ORANGE, "#009E73", "#B4578E", "#E69F00", INK, "#56B4E9", "#8C8C8C")
+DIVERGING = (ORANGE, "#F6F2EC", BLUE)  # loss, none, gain
+KEPT = (ORANGE, "#BDBDBD", BLUE)  # broken at once, even, kept: seen on white at every point
 
 WIDTH = 620  # of the drawn area, in pixels
 LABEL_STEP = 16  # from one event label down to the next, in pixels
@@ -129,6 +134,32 @@ def legend(name: str, kinds: dict[str, str]) -> Spec:
         "type": "nominal",
         "title": None,
         "scale": {"domain": list(kinds), "range": list(kinds.values())},
+    }
+
+
+def colour_of_line(k: int) -> tuple[str, list[int]]:
+    """The colour and the dashes of the k-th line: eight colours, then the same again dashed."""
+    return LINES[k % len(LINES)], [[1, 0], [6, 3], [2, 2]][k // len(LINES) % 3]
+
+
+def dots(size: int = 70, **more: Any) -> Spec:
+    return {"type": "point", "filled": True, "opacity": 1, "size": size} | more
+
+
+def rule_at(value: float, channel: str, plain: Spec, length: float, **mark: Any) -> Spec:
+    """A line across the whole drawn area at a value of `channel`, `length` pixels long.
+
+    `plain` is the encoding of that channel in the rest of the chart.
+    """
+    other = "y" if channel == "x" else "x"
+    return {
+        "data": {"values": [{"at": number(value)}]},
+        "mark": {"type": "rule", "color": INK, "strokeWidth": 1.2} | mark,
+        "encoding": {
+            channel: plain | {"field": "at"},
+            other: {"value": 0},
+            f"{other}2": {"value": length},
+        },
     }
 
 
@@ -247,6 +278,54 @@ def percent(value: float | None) -> str:
 
 def signed(value: float) -> str:
     return ("+" if value > 0 else "") + say(value)
+
+
+def shaped(values: ArrayLike, *shape: int) -> np.ndarray:
+    """The values as floats, refused unless they have this shape."""
+    array = np.asarray(values, dtype=float)
+    if array.shape != shape:
+        raise ValueError(f"an array of shape {array.shape} where {shape} is wanted")
+    return array
+
+
+def distinct(names: Iterable[str], what: str) -> list[str]:
+    """Names to print, no two alike and none empty, so that each has a row of its own.
+
+    Raises:
+        QuestionError: there are none; `what` says of what, in the plural.
+    """
+    seen: dict[str, int] = {}
+    out: list[str] = []
+    for name in names_of(names):
+        base = name or "(no name)"
+        label = base
+        while label in seen:
+            seen[base] += 1
+            label = f"{base} ({seen[base]})"
+        seen[label] = 1
+        out.append(label)
+    if not out:
+        raise QuestionError(f"there are no {what} to draw; name at least one")
+    return out
+
+
+def padded(values: ArrayLike, *, zero: bool = True, pad: float = 0.06) -> tuple[float, float]:
+    """The ends of an axis that holds every finite value (and zero), with some air."""
+    array = np.asarray(values, dtype=float)
+    finite = array[np.isfinite(array)]
+    if zero:
+        finite = np.append(finite, 0.0)
+    low, high = extent(finite)
+    air = pad * (high - low)
+    return low - air, high + air
+
+
+def quoted(text: str, limit: int = 76) -> str:
+    """Somebody's words in quotation marks, cut at a word where they are long."""
+    line = clean(text, 100_000).strip("\"“”'")
+    if len(line) > limit:
+        line = line[:limit].rsplit(" ", 1)[0].rstrip(" ,;:.") + "…"
+    return f"“{line}”"
 
 
 def names_of(names: Iterable[str]) -> list[str]:
