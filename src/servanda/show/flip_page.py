@@ -252,12 +252,14 @@ def picture(f: Flip, what: str) -> Spec:
     mine = f.scan.sel(party=f.chair).values
     names = [str(n) for n in f.scan.assumption.values]
     inside = {p.assumption: p.value for p in reversed(f.flips) if p.inside}
+    flips = np.array([inside.get(n, math.nan) for n in names])
     return flip_charts.tornado(
         [in_words(n) for n in names],
         mine[:, 1],
         mine[:, 5],
         f.worth[f.chair],
-        np.array([inside.get(n, math.nan) for n in names]),
+        flips,
+        flip_worth=np.where(np.isfinite(flips), 0.0, math.nan),
         figure=figure_name,
         ends=f.ranges,
     )
