@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from servanda.questions.assess import assess
     from servanda.questions.compare import compare
     from servanda.questions.flip import flip
+    from servanda.questions.table import table
     from servanda.scenario.load import load
     from servanda.scenario.worlds import draw, modal
     from servanda.tables.graph.ask import graph
@@ -44,6 +45,7 @@ __all__ = [
     "simulate",
     "solve",
     "spatial",
+    "table",
 ]
 
 _HOME = {
@@ -56,6 +58,7 @@ _HOME = {
     "assess": "servanda.questions.assess",
     "compare": "servanda.questions.compare",
     "flip": "servanda.questions.flip",
+    "table": "servanda.questions.table",
     "solve": "servanda.game.solve",
     "simulate": "servanda.game.simulate",
     "differentiate": "servanda.game.differentiate",

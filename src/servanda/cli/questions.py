@@ -1,5 +1,6 @@
 """The questions of a negotiator: `assess` and its companions, a command each."""
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -144,3 +145,53 @@ def flip(
             progress=step,
         )
     return present(answer, as_json, out, picture)
+
+
+@app.command
+def table(
+    case: Case,
+    /,
+    *,
+    folder: Annotated[Path, Parameter(help="Where the table is kept, and gone on with.")],
+    deals: Annotated[
+        str | None, Parameter(help="Which offers, with commas between them; by default all.")
+    ] = None,
+    levers: Annotated[
+        list[str] | None,
+        Parameter(
+            negative="",
+            help="A package of levers, as arm_ukraine,monitor_the_line=0.5; may be repeated.",
+        ),
+    ] = None,
+    worlds: Worlds = 1024,
+    seed: Seed = 0,
+    workers: Annotated[int, Parameter(help="Chunks computed at once.")] = 2,
+    processes: Annotated[
+        bool, Parameter(negative="", show_default=False, help="In processes, not in threads.")
+    ] = False,
+    cluster: Annotated[
+        str | None, Parameter(help="Address of a Dask scheduler, as tcp://10.0.0.1:8786.")
+    ] = None,
+) -> int:
+    """Every offer in very many worlds, as a table on disk; goes on where it was stopped."""
+    check_draws(worlds, seed)
+    scenario = load(case)
+    from servanda.questions.table import packages_in_words
+    from servanda.questions.table import table as ask
+
+    with progress("Computing the table") as step:
+        found = ask(
+            scenario,
+            None if deals is None else apart(deals),
+            packages_in_words(levers),
+            worlds=worlds,
+            seed=seed,
+            folder=folder,
+            workers=workers,
+            processes=processes,
+            cluster=cluster,
+            progress=step,
+        )
+    rows = sum(len(frame) for frame in found.batches())
+    print(f"{rows:,} rows in {folder}: read them with servanda.runs.read, or any Parquet reader")
+    return 0

@@ -22,7 +22,7 @@ from servanda.game.grid import NODES
 from servanda.game.levels import choose_levels
 from servanda.questions.compare import DATES, choose_deals
 from servanda.questions.outcomes import BATCH, Offers, Outcomes, Wanted, prepare
-from servanda.questions.packages import Package, package_of, schedule_of_package
+from servanda.questions.packages import amounts, package, schedule_of_package
 from servanda.runs import Chunk, Table, run
 from servanda.scenario.load import load
 from servanda.scenario.model import Scenario
@@ -63,7 +63,7 @@ def table(
     chosen = choose_deals(scenario, deals)
     if not packages:
         raise QuestionError("give at least one package; an empty one pulls no lever")
-    found = [package_of(scenario, p) for p in packages]
+    found = [package(scenario, p) for p in packages]
     grid = levels or choose_levels(scenario, NODES)
     batches = -(-len(chosen) // BATCH)
     apart = processes or cluster is not None
@@ -100,22 +100,39 @@ def table(
             pool.shutdown(cancel_futures=True)
 
 
+def packages_in_words(words: Sequence[str] | None) -> list[dict[str, float]]:
+    """Packages as typed: levers with commas between them, each perhaps with `=intensity`."""
+    found = []
+    for text in words or [""]:
+        pulled: dict[str, float] = {}
+        for part in filter(None, (x.strip() for x in text.split(","))):
+            name, _, number = part.partition("=")
+            try:
+                pulled[name.strip()] = float(number) if number else 1.0
+            except ValueError:
+                raise QuestionError(f"'{part}': write lever=0.5, or the lever alone") from None
+        found.append(pulled)
+    return found
+
+
 def work(job: Mapping[str, Any], chunk: Chunk) -> pd.DataFrame:
     """One chunk: a batch of offers under one package, in some worlds; on one thread."""
     import pandas as pd
 
     scenario = _case(job)
     batches = -(-len(job["deals"]) // BATCH)
-    package, batch = divmod(chunk.cells[0], batches)
+    which, batch = divmod(chunk.cells[0], batches)
     names = job["deals"][batch * BATCH : (batch + 1) * BATCH]
     sample = worlds_between(scenario, job["worlds"], job["seed"], *chunk.worlds)
-    pulled: Package = package_of(scenario, job["packages"][package])
-    values = schedule_of_package(scenario, sample.values, pulled, seed=job["seed"])
+    values = sample.values
+    pulled = package(scenario, job["packages"][which])
+    if len(pulled):
+        drawn = amounts(scenario, len(sample), _seed(job["seed"], chunk.worlds[0]))
+        values = schedule_of_package(scenario, values, pulled, drawn)
     offers = _offers(scenario, tuple(names), tuple(job["levels"]), job["seed"])
     found = offers.run(values, pool=here())
     parts = [
-        rows(found, k, name, package, chunk.worlds[0], sample.weight)
-        for k, name in enumerate(names)
+        rows(found, k, name, which, chunk.worlds[0], sample.weight) for k, name in enumerate(names)
     ]
     return pd.concat(parts, ignore_index=True)
 
@@ -163,6 +180,11 @@ def worlds_between(scenario: Scenario, total: int, seed: int, first: int, last: 
     )
 
 
+def _seed(seed: int, part: int) -> int:
+    """A seed of its own for a part of the work."""
+    return int(np.random.SeedSequence([seed, part]).generate_state(1)[0])
+
+
 _BLOCKS: dict[tuple[str, int, int, int], Worlds] = {}
 
 
@@ -173,10 +195,7 @@ def _block(scenario: Scenario, total: int, seed: int, block: int) -> Worlds:
         if key not in _BLOCKS:
             while len(_BLOCKS) >= 4:
                 _BLOCKS.pop(next(iter(_BLOCKS)))
-            own = seed
-            if block:
-                own = int(np.random.SeedSequence([seed, block]).generate_state(1)[0])
-            _BLOCKS[key] = draw(scenario, count, own)
+            _BLOCKS[key] = draw(scenario, count, _seed(seed, block) if block else seed)
         return _BLOCKS[key]
 
 
