@@ -111,6 +111,7 @@ def made_up(
         "hash": "0" * 64,
         "seed": 3,
         "levels": (7, 7),
+        "central_levels": (7, 7),
         "paths": 64,
         "solves": f"1 solve in each of {worlds} worlds",
     }

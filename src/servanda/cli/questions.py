@@ -115,7 +115,6 @@ def flip(
         int, Parameter(help="Base samples for Sobol' indices, a power of two; 0: none.")
     ] = 0,
     seed: Seed = 0,
-    fine: Fine = False,
     picture: Picture = None,
     as_json: AsJson = False,
     out: Out = None,
@@ -141,7 +140,6 @@ def flip(
             pair=picture == "map" if both is None else (both[0], both[1]),
             sobol=sobol,
             seed=seed,
-            fine=fine,
             progress=step,
         )
     return present(answer, as_json, out, picture)

@@ -57,7 +57,8 @@ def assess(
 ) -> Assessment:
     """Assess a deal from one chair, or from every chair.
 
-    `worlds` is the number of draws of the assumptions, `fine` a finer grid and more paths. Raises
+    `worlds` is the number of draws of the assumptions; with `fine` the central case is solved on a
+    finer grid with more paths, the worlds on the usual one. Raises
     QuestionError for an unknown deal or party, or a game too large for this machine.
     """
     proposal = find_proposal(scenario, deal)
@@ -78,7 +79,7 @@ def assess(
             "other": pool.submit(steps.count, job.other_grid),
             "riders": pool.submit(steps.count, job.rider_worths),
         }
-        modal_run = steps.count(lambda: run(job.plain, job.world))
+        modal_run = steps.count(lambda: run(job.central, job.world))
         parts["interests"] = pool.submit(steps.count, job.by_interest)
         sample = draw(scenario, worlds, seed)
         spread_out = run(
@@ -117,6 +118,7 @@ class _Job:
     scenario: Scenario
     proposal: Proposal
     plain: Program  # the deal and no deal, with paths that follow the deal: run in every world
+    central: Program  # the same for the modal world, perhaps on a finer grid
     bound: Program  # the same with hands bound and the harm stopped, for the modal world
     bound_parties: tuple[str, ...]  # variants 1.. of `bound`
     asker: tuple[str, tuple[str, ...]] | None  # the last variant: whose harm is stopped, with what
@@ -149,15 +151,24 @@ class _Job:
             variants.append(Variant(None, stopped))
             asker = (proposal.proposer, _closed(scenario, stopped))
         game = build(scenario, variants)
-        chosen = levels or choose_levels(scenario, FINE_NODES if fine else NODES)
+        usual = levels or choose_levels(scenario, NODES)
+        finer = fine and levels is None and bool(scenario.stocks)
+        chosen = choose_levels(scenario, FINE_NODES) if finer else usual
         refuse_if_too_large(game, chosen)
         method = make_method(scenario, chosen)
         world = modal(scenario)
         paths = FINE_PATHS if fine else PATHS
         names, spreads = tuple(world.names), stakes(scenario)
         plain = Program(
-            base, method, spreads, names, (Follow(base.roots[0]["signed"]),), paths, seed
+            base,
+            make_method(scenario, usual),
+            spreads,
+            names,
+            (Follow(base.roots[0]["signed"]),),
+            PATHS,
+            seed,
         )
+        central = replace(plain, method=method, paths=paths, once=True) if fine else plain
         root = game.roots[0]
         follow = (
             Follow(root["signed"], exits=True),
@@ -165,10 +176,14 @@ class _Job:
             Follow(root["no_deal"], stay=False),
         )
         hands = Program(game, method, spreads, names, follow, paths, seed, once=True)
-        other = coarser(chosen) if fine or levels else choose_levels(scenario, FINER * NODES)
-        if not scenario.stocks:
-            other = None
-        return _Job(scenario, proposal, plain, hands, tuple(bound), asker, world, seed, other)
+        other = None
+        if scenario.stocks and levels:
+            other = coarser(usual)
+        elif scenario.stocks:
+            other = usual if fine else choose_levels(scenario, FINER * NODES)
+        return _Job(
+            scenario, proposal, plain, central, hands, tuple(bound), asker, world, seed, other
+        )
 
     # -- the parts, each a program -----------------------------------------------------------
 
@@ -182,8 +197,8 @@ class _Job:
 
     def by_interest(self) -> dict[str, Any]:
         """Values with interests kept apart."""
-        method = replace(self.plain.method, by_interest=True)
-        return run(replace(self.plain, method=method, follow=(), once=True), self.world)
+        method = replace(self.central.method, by_interest=True)
+        return run(replace(self.central, method=method, follow=(), once=True), self.world)
 
     def other_grid(self) -> dict[str, float]:
         """Headlines on another grid, for the estimate of the grid error."""
@@ -214,7 +229,7 @@ class _Job:
         return riders(
             self.scenario,
             self.proposal,
-            self.plain.method,
+            self.central.method,
             self.plain.stakes,
             self.world,
             self.seed,
@@ -333,6 +348,7 @@ class _Job:
             hash=scenario.hash,
             seed=self.seed,
             levels=self.plain.method.grid.levels,
+            central_levels=self.central.method.grid.levels,
             paths=self.plain.paths if game.stocks else 0,
             solves=self._budget(len(w), found),
         )
@@ -455,7 +471,7 @@ class _Job:
         return [
             "the grid error is estimated at more than a fifth of the spread over worlds for "
             + ", ".join(loud)
-            + "; use --fine"
+            + ("" if self.central is not self.plain else "; use --fine")
         ]
 
     def _notes(self, centre: dict[str, Any], out: dict[str, Any]) -> list[str]:

@@ -115,7 +115,8 @@ class Assessment:
     otherwise: str
     hash: str
     seed: int
-    levels: tuple[int, ...]
+    levels: tuple[int, ...]  # of the grid, in every world
+    central_levels: tuple[int, ...]  # of the central case's grid
     paths: int
     solves: str  # the budget of solves, in words
     version: str = field(default=__version__)

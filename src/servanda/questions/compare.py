@@ -133,17 +133,18 @@ def compare(
 ) -> Comparison:
     """Compare offers (all, unless some are named) over the same worlds, from one chair or all.
 
-    Raises QuestionError for an unknown deal or party, or a game too large for this machine.
+    With `fine` the central case is solved on a finer grid, the worlds on the usual one. Raises
+    QuestionError for an unknown deal or party, or a game too large for this machine.
     """
     chosen = choose_deals(scenario, deals)
     chairs = choose_chairs(scenario, party)
-    grid = levels or choose_levels(scenario, FINE_NODES if fine else NODES)
+    grid = levels or choose_levels(scenario, NODES)
+    finer = FINE_NODES if fine else FINER * NODES
+    second_grid = coarser(grid) if levels else choose_levels(scenario, finer)
     sample, centre = draw(scenario, worlds, seed), modal(scenario)
     pool = cores()
     try:
-        other = pool.submit(
-            headlines_on_another_grid, scenario, chosen, centre, grid, fine or bool(levels), seed
-        )
+        other = pool.submit(on_another_grid, scenario, chosen, centre, second_grid, seed)
         found = outcomes(
             scenario,
             chosen,
@@ -159,6 +160,8 @@ def compare(
         pool.shutdown(cancel_futures=True)
     central, over = in_worlds(found, slice(0, 1)), in_worlds(found, slice(1, None))
     error = errors_of(scenario, central, second)
+    if fine and not levels and second is not None:
+        central = second
     last = scenario.horizon
     origin = Origin.of(
         scenario,
@@ -232,21 +235,21 @@ def better_of(worth: xr.DataArray) -> xr.DataArray:
 # -- the grid's error ---------------------------------------------------------------------------
 
 
-def headlines_on_another_grid(
+def on_another_grid(
     scenario: Scenario,
     deals: Sequence[Proposal],
     centre: Worlds,
-    levels: tuple[int, ...],
-    smaller: bool,
+    levels: tuple[int, ...] | None,
     seed: int,
 ) -> Outcomes | None:
-    """The modal world on a grid of four times the points, or on a smaller one; None: no grid."""
-    if not scenario.stocks:
+    """The modal world on another grid, a few offers at a time; None: there is no such grid."""
+    if not scenario.stocks or levels is None:
         return None
-    other = coarser(levels) if smaller else choose_levels(scenario, FINER * NODES)
-    one = [outcomes(scenario, deals[k : k + 4], centre, levels=other, seed=seed)
-           for k in range(0, len(deals), 4)]  # fmt: skip
-    return joined(one)
+    parts = [
+        outcomes(scenario, deals[k : k + 4], centre, levels=levels, seed=seed)
+        for k in range(0, len(deals), 4)
+    ]
+    return joined(parts)
 
 
 def errors_of(

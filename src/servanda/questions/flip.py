@@ -23,12 +23,13 @@ from jaxtyping import Float
 from servanda.errors import QuestionError, unknown
 from servanda.game.batch import cores
 from servanda.game.differentiate import Derivatives, differentiate
-from servanda.game.grid import FINE_NODES, NODES
+from servanda.game.grid import NODES, coarser
 from servanda.game.levels import choose_levels
 from servanda.game.solve import find_proposal
 from servanda.questions.answer import Answer, Origin
-from servanda.questions.compare import errors_of, headlines_on_another_grid
+from servanda.questions.compare import errors_of, on_another_grid
 from servanda.questions.compliance import Compliance, break_even
+from servanda.questions.grid_error import FINER
 from servanda.questions.outcomes import Offers, Wanted, outcomes, prepare
 from servanda.questions.roots import narrow
 from servanda.questions.sobol import SobolIndices, sobol_indices, sobol_sample
@@ -197,7 +198,6 @@ def flip(
     pair: bool | tuple[str, str] = False,
     sobol: int = 0,
     seed: int = 0,
-    fine: bool = False,
     levels: tuple[int, ...] | None = None,
     progress: Progress | None = None,
 ) -> Flip:
@@ -217,9 +217,10 @@ def flip(
     for name in () if isinstance(pair, bool) else pair:
         if name not in scenario.assumptions:
             raise unknown("assumption", name, scenario.assumptions)
-    grid = levels or choose_levels(scenario, FINE_NODES if fine else NODES)
-    job = _Job(scenario, proposal, party, grid, seed, _Bar(progress))
-    return job.answer(pair, sobol, fine or levels is not None)
+    grid = levels or choose_levels(scenario, NODES)
+    second = coarser(grid) if levels else choose_levels(scenario, FINER * NODES)
+    job = _Job(scenario, proposal, party, grid, second, seed, _Bar(progress))
+    return job.answer(pair, sobol)
 
 
 class _Bar:
@@ -243,10 +244,11 @@ class _Job:
     proposal: Proposal
     chair: str
     grid: tuple[int, ...]
+    second: tuple[int, ...] | None  # another grid, to estimate the error of this one
     seed: int
     bar: _Bar
 
-    def answer(self, pair: bool | tuple[str, str], samples: int, smaller: bool) -> Flip:
+    def answer(self, pair: bool | tuple[str, str], samples: int) -> Flip:
         scenario, proposal = self.scenario, self.proposal
         names = tuple(scenario.assumptions)
         offers = prepare(
@@ -266,7 +268,7 @@ class _Job:
             order = np.argsort(-swing, kind="stable")
             found_map = self._map(solve, names, ranges, pair, order) if pair else None
             indices = self._sobol(solve, names, order[:SOBOL], samples) if samples else None
-            found_levels, error = self._levels(pool, smaller)
+            found_levels, error = self._levels(pool)
             readings = self._readings(solve, names)
             compliance = break_even(scenario, proposal, self.chair, self.grid, pool)
             derivatives = slow.result()
@@ -394,9 +396,7 @@ class _Job:
         ]
         return tuple(flips[j] for j in sorted(range(len(flips)), key=lambda j: nearness[j]))
 
-    def _levels(
-        self, pool: Executor, smaller: bool
-    ) -> tuple[tuple[LevelFlip, ...], dict[str, float]]:
+    def _levels(self, pool: Executor) -> tuple[tuple[LevelFlip, ...], dict[str, float]]:
         """Every other level of every term, one at a time, at the modal world."""
         scenario, deal = self.scenario, self.proposal
         others: list[tuple[str, str, Proposal]] = []
@@ -411,9 +411,7 @@ class _Job:
                     )
                     others.append((name, level, changed))
         centre = modal(scenario)
-        other = pool.submit(
-            headlines_on_another_grid, scenario, [deal], centre, self.grid, smaller, self.seed
-        )
+        other = pool.submit(on_another_grid, scenario, [deal], centre, self.second, self.seed)
         self.bar.expect(math.ceil((len(others) + 1) / 12))
         found = outcomes(
             scenario,

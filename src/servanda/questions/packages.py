@@ -215,9 +215,7 @@ def _check_patience(
         wrong = moved & ~((patience >= 0) & (patience < 1))
         if wrong.any():
             to = float(patience[wrong].flat[0])
-            pulling = [
-                n for n, u in zip(scenario.levers, intensity, strict=True) if np.any(u > 0)
-            ]
+            pulling = [n for n, u in zip(scenario.levers, intensity, strict=True) if np.any(u > 0)]
             raise QuestionError(
                 f"with {' and '.join(pulling)} the patience of {party.name} would be {to:.3g}; it "
                 "must stay at 0 or more and below 1: change the lever in the scenario"

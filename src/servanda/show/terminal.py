@@ -428,6 +428,8 @@ class _Page:
             return "No stocks: figures are exact, without a grid or sampled paths."
         line = f"Grid of {' × '.join(map(str, a.levels))} points"
         line += f", {a.paths} paths" if a.paths else ""
+        if a.central_levels != a.levels:
+            line += f"; {' × '.join(map(str, a.central_levels))} points in the central case"
         known = [(p, self.error(f"worth.{p}")) for p in a.parties]
         said = [f"{self.name(p)} ±{_one_digit(e)}" for p, e in known if math.isfinite(e)]
         if not said:
