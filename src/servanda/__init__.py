@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from servanda.game.solve import solve
     from servanda.questions.assess import assess
     from servanda.questions.compare import compare
+    from servanda.questions.design import design
     from servanda.questions.flip import flip
     from servanda.questions.table import table
     from servanda.scenario.load import load
@@ -35,6 +36,7 @@ __all__ = [
     "assess",
     "bind",
     "compare",
+    "design",
     "differentiate",
     "draw",
     "flip",
@@ -57,6 +59,7 @@ _HOME = {
     "modal": "servanda.scenario.worlds",
     "assess": "servanda.questions.assess",
     "compare": "servanda.questions.compare",
+    "design": "servanda.questions.design",
     "flip": "servanda.questions.flip",
     "table": "servanda.questions.table",
     "solve": "servanda.game.solve",

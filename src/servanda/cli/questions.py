@@ -193,3 +193,59 @@ def table(
     rows = sum(len(frame) for frame in found.batches())
     print(f"{rows:,} rows in {folder}: read them with servanda.runs.read, or any Parquet reader")
     return 0
+
+
+@app.command
+def design(
+    case: Case,
+    /,
+    *,
+    like: Annotated[str, Parameter(help="The proposal whose life the deals share.")],
+    vary: Annotated[
+        str | None, Parameter(help="Which terms, with commas between them; by default all.")
+    ] = None,
+    fix: Annotated[
+        list[str] | None, Parameter(help="TERM=LEVEL, as often as needed.", consume_multiple=True)
+    ] = None,
+    signatories: Annotated[
+        str | None, Parameter(help="Who has to sign, with commas; by default all who are bound.")
+    ] = None,
+    share: Annotated[float, Parameter(help="In which share of worlds, 0 to 1.")] = 0.5,
+    hold: Annotated[int | None, Parameter(help="For how many periods the deal must hold.")] = None,
+    party: Chair = None,
+    worlds: Worlds = 64,
+    seed: Seed = 0,
+    limit: Annotated[int, Parameter(help="Deals tried, at most.")] = 3000,
+    picture: Picture = None,
+    as_json: AsJson = False,
+    out: Out = None,
+) -> int:
+    """Which deals would everybody needed sign, and which of those hold."""
+    check_draws(worlds, seed)
+    check_writable(out)
+    scenario = load(case)
+    from servanda.errors import QuestionError
+    from servanda.questions.design import design as ask
+
+    fixed = {}
+    for said in fix or []:
+        name, equals, level = said.partition("=")
+        if not equals:
+            raise QuestionError(f"--fix {said}: write TERM=LEVEL")
+        fixed[name.strip()] = level.strip()
+    with progress("Designing deals") as step:
+        answer = ask(
+            scenario,
+            like,
+            vary=None if vary is None else apart(vary),
+            fix=fixed,
+            signatories=None if signatories is None else apart(signatories),
+            share=share,
+            hold=None if hold is None else (hold, 0.5),
+            party=party,
+            worlds=worlds,
+            seed=seed,
+            limit=limit,
+            progress=step,
+        )
+    return present(answer, as_json, out, picture)

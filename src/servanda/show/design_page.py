@@ -1,0 +1,133 @@
+"""Deals found, said on one page: the answer, the efficient ones, and what was searched.
+
+In: a `Design`. Out: blocks for the terminal, and its picture.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from servanda.show.figures import figure, percent
+from servanda.show.marks import Spec, in_words
+from servanda.show.page import Block, Columns, Heading, Paragraph
+from servanda.show.page_parts import foot, listed, title
+
+if TYPE_CHECKING:
+    from servanda.questions.design import Design
+
+MOST = 12
+"""Deals in a table, at most."""
+
+
+def blocks(d: Design) -> list[Block]:
+    """The page."""
+    found = title(d.origin, answer(d))
+    if d.acceptable.any():
+        found += _frontier(d) + _solutions(d)
+    return (
+        found
+        + _change(d)
+        + _searched(d)
+        + foot(
+            d.origin,
+            "Worth is against no deal, the mean over worlds, in each party's own units.",
+            f"All sign: more than 1 in 2. Holds: unbroken after {d.period} {d.origin.period}s with "
+            f"at least {percent(d.chance)}; what has run out as agreed has not been broken.",
+        )
+    )
+
+
+def answer(d: Design) -> str:
+    """The answer in a sentence, or why there is none and what comes nearest."""
+    count, need = int(d.acceptable.sum()), percent(d.required)
+    goal = f"signed by all needed and held for {d.period} {d.origin.period}s in {need} of worlds"
+    if count:
+        words = f"{count} of {len(d.deals)} deals tried are {goal}; "
+        return words + f"efficient among them: {len(d.frontier)}."
+    who = d.origin.names[d.refuses]
+    k = d.nearest
+    words = f"No deal of the {len(d.deals)} tried is {goal}: {who} refuses most. Nearest comes: "
+    reach = f" ({percent(float(d.share[k]))} of worlds)" if d.seen[k] else " (not even likely at "
+    return words + d.labels[k] + (reach if d.seen[k] else reach + "the central case)") + "."
+
+
+def _frontier(d: Design) -> list[Block]:
+    who = list(d.origin.labels)
+    at = [who.index(p) for p in d.signatories]
+    heads = ("", *(d.origin.names[p] for p in d.signatories), f"in force at {d.period}", "good in")
+    rows = [
+        (d.labels[k], *(figure(float(d.mean[k, i])) for i in at),
+         percent(float(d.mean_survival[k])), percent(float(d.share[k])))
+        for k in d.frontier[np.argsort(-d.share[d.frontier], kind="stable")][:MOST]
+    ]  # fmt: skip
+    more = len(d.frontier) - MOST
+    found: list[Block] = [
+        Heading("The efficient deals", "none is better for one and no worse for the others"),
+        Columns(heads, tuple(rows)),
+    ]
+    return found + ([Paragraph(f"And {more} more.")] if more > 0 else [])
+
+
+def _solutions(d: Design) -> list[Block]:
+    if not d.solutions:
+        words = "No deal that is signed and holds is on average at least as good as no deal for "
+        return [
+            Heading("Bargaining solutions"),
+            Paragraph(words + "every signatory: there is none."),
+        ]
+    rows = [(name, "; or ".join(d.labels[k] for k in ks)) for name, ks in d.solutions.items()]
+    remark = "no deal is what all fall back on; the last two count worth in stakes"
+    return [Heading("Bargaining solutions", remark), Columns(("", "deal"), tuple(rows))]
+
+
+def _change(d: Design) -> list[Block]:
+    if not d.change:
+        words = f"None was found that makes {in_words(d.like)} one that is signed and holds."
+    elif d.start in d.change:
+        words = f"None needed: {in_words(d.like)} is signed and holds as it is."
+    else:
+        said = []
+        for k in d.change:
+            pairs = zip(d.terms, d.levels[d.start], d.levels[k], strict=True)
+            said.append(", ".join(f"{n} {b} instead of {a}" for n, a, b in pairs if a != b))
+        words = "; or ".join(said).replace("_", " ") + "."
+    whose = d.origin.names[d.cost_to] if d.cost_to else "any signatory, in stakes"
+    remark = f"fewest terms, then the least loss to {whose}"
+    return [Heading("The smallest change", remark), Paragraph(words)]
+
+
+def _searched(d: Design) -> list[Block]:
+    words = f"{len(d.deals)} different deals"
+    if d.exhaustive:
+        words += f", all of {d.possible} combinations"
+    else:
+        words += f" of {d.possible} combinations, half of the limit drawn uniformly: with 95 % "
+        words += f"confidence at most {100 * d.better:.2g} % of all deals are better by any one "
+        words += "measure than the best of those drawn"
+    words += f"; {int(d.screened.sum())} near enough at the central case to go on, "
+    words += f"{int((d.seen == d.origin.worlds).sum())} tried in all worlds. "
+    words += f"{d.solves} solves, {d.seconds:.0f} s. Among those that went on the chance that any "
+    words += f"was dropped wrongly is at most {percent(d.risk)}; the screening has no such bound."
+    return [Heading("What was searched", f"signed by {listed(list(d.signatories))}"),
+            Paragraph(words)]  # fmt: skip
+
+
+def picture(d: Design) -> Spec:
+    """Deals in the worths of the first and the last signatory, at the central case."""
+    from servanda.show.design_charts import frontier
+
+    who = list(d.origin.labels)
+    first, last = d.signatories[0], d.signatories[-1]
+    return frontier(
+        d.worth[:, who.index(first)],
+        d.worth[:, who.index(last)],
+        d.survival,
+        d.acceptable,
+        np.isin(np.arange(len(d.deals)), d.frontier),
+        {name: ks[0] for name, ks in d.solutions.items()},
+        d.origin.names[first],
+        d.origin.names[last],
+        horizon=f"after {d.period} {d.origin.period}s",
+    )
