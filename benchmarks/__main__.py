@@ -16,7 +16,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from benchmarks import graph, points
+from benchmarks import design, graph, points, scale
 from benchmarks.recursion_numpy import by_c, by_numpy, compile_c, make_tables
 from benchmarks.recursion_servanda import by_servanda
 from benchmarks.spatial import main as spatial
@@ -188,6 +188,8 @@ if __name__ == "__main__":
     recursions()
     worlds()
     gradients()
+    scale.main()
+    design.main()
     points.main()
     spatial()
     graph.main()
