@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from servanda.questions.compare import compare
     from servanda.questions.design import design
     from servanda.questions.flip import flip
+    from servanda.questions.levers import levers
     from servanda.questions.table import table
     from servanda.scenario.load import load
     from servanda.scenario.worlds import draw, modal
@@ -41,6 +42,7 @@ __all__ = [
     "draw",
     "flip",
     "graph",
+    "levers",
     "load",
     "modal",
     "points",
@@ -60,6 +62,7 @@ _HOME = {
     "assess": "servanda.questions.assess",
     "compare": "servanda.questions.compare",
     "design": "servanda.questions.design",
+    "levers": "servanda.questions.levers",
     "flip": "servanda.questions.flip",
     "table": "servanda.questions.table",
     "solve": "servanda.game.solve",

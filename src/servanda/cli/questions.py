@@ -1,7 +1,7 @@
 """The questions of a negotiator: `assess` and its companions, a command each."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -246,6 +246,60 @@ def design(
             worlds=worlds,
             seed=seed,
             limit=limit,
+            progress=step,
+        )
+    return present(answer, as_json, out, picture)
+
+
+@app.command
+def levers(
+    case: Case,
+    /,
+    *,
+    deal: Annotated[str | None, Parameter(help="The offer, by its name under `proposals`.")] = None,
+    party: Annotated[
+        str | None,
+        Parameter(
+            name="--for",
+            help="Whose acceptance is tested; by default the signatory least likely to sign.",
+        ),
+    ] = None,
+    budget: Annotated[float | None, Parameter(help="Cost per period not to be exceeded.")] = None,
+    levers: Annotated[
+        str | None, Parameter(help="Which levers, with commas between them; by default all.")
+    ] = None,
+    schedule: Annotated[
+        bool,
+        Parameter(negative="", show_default=False, help="Also when to pull which lever."),
+    ] = False,
+    objective: Annotated[
+        Literal["signing", "worth", "gap"],
+        Parameter(help="What a schedule raises: signing, worth to the party, or its gap."),
+    ] = "signing",
+    worlds: Worlds = 32,
+    seed: Seed = 0,
+    picture: Picture = None,
+    as_json: AsJson = False,
+    out: Out = None,
+) -> int:
+    """Which levers make a party's alternatives all worse and worsening, and at what cost."""
+    check_draws(worlds, seed)
+    check_writable(out)
+    scenario = load(case)
+    deal = choose_deal(scenario, deal)
+    from servanda.questions.levers import levers as ask
+
+    with progress(f"Pulling levers for {deal}") as step:
+        answer = ask(
+            scenario,
+            deal,
+            party=party,
+            budget=budget,
+            among=None if levers is None else apart(levers),
+            worlds=worlds,
+            seed=seed,
+            schedule=schedule,
+            objective=objective,
             progress=step,
         )
     return present(answer, as_json, out, picture)

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from servanda.errors import QuestionError, unknown
 from servanda.scenario.formulas import evaluate
@@ -177,25 +178,25 @@ def schedule_of_package(
 
 def changed(
     scenario: Scenario,
-    values: Float[Array, "world assumption"],
-    intensity: Float[Array, "lever period+1"],
+    values: Float[Array, "world assumption"] | Float[np.ndarray, "world assumption"],
+    intensity: Float[Array, "lever period+1"] | Float[np.ndarray, "lever period+1"],
     amount: Mapping[str, Sequence[np.ndarray]],
-    xp: object = jnp,
+    xp: Any = jnp,
 ) -> Float[Array, "world period+1 assumption"]:
     """The formulas of this module, for NumPy or JAX arrays (`xp`), unchecked."""
-    array = np if xp is np else jnp
     periods = intensity.shape[1]
     columns = {
-        name: array.repeat(array.asarray(values)[:, k, None], periods, axis=1)
+        name: xp.repeat(xp.asarray(values)[:, k, None], periods, axis=1)
         for k, name in enumerate(scenario.assumptions)
     }
     for k, lever in enumerate(scenario.levers.values()):
         for a, (name, change) in zip(amount[lever.name], lever.sets.items(), strict=True):
             columns[name] = pulled(columns[name], change, a[:, None], intensity[k][None])
-    return array.stack([columns[name] for name in scenario.assumptions], axis=-1)
+    found: Array = xp.stack([columns[name] for name in scenario.assumptions], axis=-1)
+    return found
 
 
-def pulled(x: Array, change: Change, amount: Array, u: Array) -> Array:
+def pulled(x: Any, change: Change, amount: Any, u: Any) -> Any:
     """An assumption x after a change by `amount` at intensity u; all broadcast."""
     if change.kind == "set":
         return (1 - u) * x + u * amount
@@ -252,12 +253,11 @@ def owned(scenario: Scenario, party: str) -> list[Lever]:
 
 def efficient(
     cost: Float[np.ndarray, " package"], effect: Float[np.ndarray, " package"]
-) -> np.ndarray:
+) -> Bool[np.ndarray, " package"]:
     """[package] bool: no other costs less and does as much, or does more at the same cost."""
     better = (cost[None] <= cost[:, None]) & (effect[None] >= effect[:, None])
     strictly = (cost[None] < cost[:, None]) | (effect[None] > effect[:, None])
-    out: np.ndarray = ~(better & strictly).any(axis=1)
-    return out
+    return np.asarray(~(better & strictly).any(axis=1))
 
 
 def without(chosen: Package, gone: Sequence[str]) -> Package:

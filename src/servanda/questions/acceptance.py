@@ -1,0 +1,236 @@
+"""Is every alternative of a party worse than the deal, and worsening?
+
+In: a deal, a party, and schedules of assumptions. Out: the value to the party of signing the deal
+at each date t on the course of no deal, V(t), and of each alternative at the same stocks, A(t). An
+alternative passes at t if A(t) < V(t) and its slope (A(t + h) - A(t)) / h < 0, with a window of h
+periods. The condition is Bristow's: "Russia will only contemplate a genuine cease-fire if all the
+alternatives are worse—and will worsen further over time" (Foreign Policy, 19 March 2025).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from servanda.game.batch import Follow, Program, Progress, course_of, run, stakes
+from servanda.game.bind import bind
+from servanda.game.build import Game, build
+from servanda.game.method import make_method
+from servanda.game.regimes import Bind, Variant
+from servanda.game.size import refuse_if_too_large
+from servanda.questions.outcomes import PATHS, duties
+from servanda.scenario.model import Proposal, Scenario
+
+YEAR = {"day": 365, "week": 52, "month": 12, "quarter": 4, "year": 1}
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Something a party could do instead of keeping the deal: a name and the game it is read in.
+
+    `signed`: the value is that of the variant's deal in force; else that of no deal.
+    """
+
+    name: str
+    variant: Variant
+    signed: bool
+
+
+NO_DEAL = "no deal"
+BREAK = "sign, then break"
+
+
+def window_of(scenario: Scenario) -> int:
+    """Periods over which slopes are taken: a year, but at most a quarter of the horizon."""
+    return max(1, min(YEAR[scenario.period], scenario.horizon // 4))
+
+
+def alternatives(scenario: Scenario, deal: Proposal, party: str) -> list[Alternative]:
+    """The alternatives of a party beside no deal as it would be played.
+
+    No deal with one of its decisions always at one option (only decisions that are open without a
+    deal, and have a choice); every other proposal, signed at that date; and, if it has duties,
+    signing and playing what breaks them for as long as the deal is in force.
+    """
+    found = []
+    open_ = _open_without_deal(scenario)
+    for d in scenario.decisions:
+        if d.party == party and len(open_[d.key]) > 1:
+            for option in open_[d.key]:
+                b = bind(scenario, party, d.name, (option,), "any")
+                found.append(Alternative(f"no deal, always {option}", Variant(None, (b,)), False))
+    for other in scenario.proposals.values():
+        if other.name != deal.name:
+            found.append(Alternative(other.name, Variant(other, signed_only=True), True))
+    breach = _breach(scenario, deal, party)
+    if breach:
+        found.append(Alternative(BREAK, Variant(deal, breach, signed_only=True), True))
+    return found
+
+
+def _open_without_deal(scenario: Scenario) -> dict[str, tuple[str, ...]]:
+    """The options of every decision that can be open without a deal."""
+    game = build(scenario, [Variant(None)])
+    never = int(game.alike[game.roots[0]["no_deal"]])
+    seen: dict[str, set[int]] = {d.key: set() for d in scenario.decisions}
+    for group in game.groups:
+        if never in group.rows[:, 0]:
+            for d, live in zip(scenario.decisions, group.options, strict=True):
+                seen[d.key] |= set(live)
+    return {
+        d.key: tuple(o for k, o in enumerate(d.options) if k in seen[d.key])
+        for d in scenario.decisions
+    }
+
+
+def _breach(scenario: Scenario, deal: Proposal, party: str) -> tuple[Bind, ...]:
+    """What makes a party break its duties while the deal is in force."""
+    kept: dict[int, set[int]] = {}
+    for o in duties(scenario, deal):
+        if o.party != party or o.due is not None:
+            continue
+        for d in {d for d, _ in o.options}:
+            named = {k for e, k in o.options if e == d}
+            every = set(range(len(scenario.decisions[d].options)))
+            kept.setdefault(d, set()).update(named if o.kind == "never" else every - named)
+    binds = []
+    for d, options in sorted(kept.items()):
+        decision = scenario.decisions[d]
+        if options:
+            names = tuple(o for k, o in enumerate(decision.options) if k in options)
+            binds.append(Bind(party, decision.key, names, "in_force"))
+    return tuple(binds)
+
+
+@dataclass(frozen=True)
+class Course:
+    """Values to the party along the course of no deal.
+
+    `deal` is [world, period + 1] and `others` [world, alternative, period + 1], in its own units.
+    """
+
+    names: tuple[str, ...]
+    deal: Float[np.ndarray, "world period+1"]
+    others: Float[np.ndarray, "world alternative period+1"]
+    window: int
+
+    @property
+    def gap(self) -> Float[np.ndarray, "world alternative date"]:
+        """How much the deal is worth more than each alternative, at the dates with a slope."""
+        ahead: np.ndarray = self.deal[:, None] - self.others
+        return ahead[..., : ahead.shape[-1] - self.window]
+
+    @property
+    def slope(self) -> Float[np.ndarray, "world alternative date"]:
+        """Change of each alternative per period, over the window that follows."""
+        found: np.ndarray = self.others[..., self.window :] - self.others[..., : -self.window]
+        return found / self.window
+
+    @property
+    def passes(self) -> Bool[np.ndarray, "world alternative date"]:
+        """Whether an alternative is worse than the deal and worsening."""
+        found: np.ndarray = (self.gap > 0) & (self.slope < 0)
+        return found
+
+    @property
+    def first(self) -> Float[np.ndarray, " world"]:
+        """The first date at which all alternatives pass; inf: never within the dates."""
+        every = np.asarray(self.passes.all(axis=1))
+        return np.where(every.any(axis=1), every.argmax(axis=1), np.inf)
+
+    def binding(self, world: int, date: int) -> int:
+        """The alternative that binds: best against the deal; if none beats it, still rising."""
+        gap, slope = self.gap[world, :, date], self.slope[world, :, date]
+        if (gap > 0).all() and (slope >= 0).any():
+            return int(np.argmax(slope))
+        return int(np.argmin(gap))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a program says of the deal in every world: worth, signing, holding, acceptance."""
+
+    worth: Float[np.ndarray, "world party"]
+    no_deal: Float[np.ndarray, "world party"]
+    joint: Float[np.ndarray, " world"]
+    signing: Float[np.ndarray, "world signatory"]
+    survival: Float[np.ndarray, "world period+1"]
+    broken: Float[np.ndarray, "world period+1"]
+    course: Course
+
+
+@dataclass(frozen=True)
+class Table:
+    """A program of the deal and some alternatives of a party; any schedule can be run with it."""
+
+    program: Program
+    party: str
+    others: tuple[Alternative, ...]
+
+    def run(
+        self,
+        values: Float[np.ndarray, "world period+1 assumption"],
+        progress: Progress | None = None,
+        pool: Executor | None = None,
+    ) -> Reading:
+        """Solve the game under every schedule, and read it."""
+        return self.read(run(self.program, values, progress, pool))
+
+    def read(self, out: dict[str, Any]) -> Reading:
+        from servanda.game.paths import KINDS
+        from servanda.game.solve import signing_at_start
+
+        game = self.program.game
+        value = np.asarray(out["value"])[..., : len(game.parties)]
+        roots = game.roots[0]
+        alone, joint = signing_at_start(game, out)
+        kept, along = course_of(out, 0), course_of(out, 1)
+        me = game.parties.index(self.party)
+        watched = np.asarray(along.watch)[..., me]  # [world, period+1, watched]
+        none = np.asarray(along.value)[..., me]
+        others = np.concatenate([none[:, None], np.moveaxis(watched[..., 1:], -1, 1)], axis=1)
+        names = (NO_DEAL, *(a.name for a in self.others))
+        return Reading(
+            value[:, roots["signed"]] - value[:, roots["no_deal"]],
+            value[:, roots["no_deal"]],
+            joint,
+            alone,
+            np.asarray(kept.regime)[..., KINDS.index("in_force")],
+            np.asarray(kept.broken).sum(axis=-1),
+            Course(names, watched[..., 0], others, window_of(game.scenario)),
+        )
+
+
+def regimes_of(game: Game, others: Sequence[Alternative]) -> tuple[int, ...]:
+    """Where the deal's and the alternatives' values are read: regimes of the game."""
+    where = [game.roots[0]["signed"]]
+    where += [game.roots[k + 1]["signed" if a.signed else "no_deal"] for k, a in enumerate(others)]
+    return tuple(where)
+
+
+def prepare_table(
+    scenario: Scenario,
+    deal: Proposal,
+    party: str,
+    others: Sequence[Alternative] = (),
+    *,
+    levels: tuple[int, ...],
+    seed: int = 0,
+    paths: int = PATHS,
+    once: bool = False,
+) -> Table:
+    """Make one game of the deal, signed in any period, and of the alternatives."""
+    game = build(scenario, [Variant(deal), *(a.variant for a in others)], always=True)
+    refuse_if_too_large(game, levels)
+    root = game.roots[0]
+    watch = regimes_of(game, others)
+    follow = (Follow(root["signed"]), Follow(root["no_deal"], stay=False, watch=watch))
+    names = tuple(scenario.assumptions)
+    method = make_method(scenario, levels)
+    program = Program(game, method, stakes(scenario), names, follow, paths, seed, once)
+    return Table(program, party, tuple(others))
