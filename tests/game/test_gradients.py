@@ -145,3 +145,21 @@ def test_derivatives_of_survival_lie_within_three_standard_errors(case):
         print(f"{program.names[k]}: {slope[k]:.4g}, off by {off:.2f} standard errors")
         assert abs(off) <= 3, program.names[k]
         assert np.hypot(error[k], spread) < 0.2 * abs(slope[k])  # else nothing is shown
+
+
+def test_derivatives_through_a_stock_that_nobody_moves_are_those_of_its_path():
+    """The reachable set is one path: x(t) = 0.3 + t rate, worth the sum of 0.9^t x(t), t < 6."""
+    drift = sv.load("""
+        title: Drift
+        period: year
+        horizon: 6
+        terminal: zero
+        parties: {north: {patience: 0.9, acuity: 6, stakes: 1}}
+        assumptions: {rate: {value: [0.01, 0.05, 0.1], why: how fast it rises}}
+        stocks: {water: {start: 0.3, next: water + rate}}
+        moves: {north: [wait]}
+        interests: {north: {water: water*in_force}}
+        proposals: {deal: {signatories: [north]}}
+        """)
+    slope = sv.differentiate(drift, "deal").gradient.sel(figure="worth.north", assumption="rate")
+    assert float(slope[0]) == pytest.approx(sum(t * 0.9**t for t in range(6)), rel=1e-6)

@@ -32,6 +32,10 @@ Figures = Callable[[dict[str, Any]], dict[str, Array]]
 """Reads named scalar figures off one world's results (see `Program.world`)."""
 
 
+ROOM = 0.05
+"""How much wider the grid's bounds are for derivatives, as a share of their width."""
+
+
 @dataclass(frozen=True)
 class Gradient:
     """Figures and their derivatives: arrays are [world, figure] and [world, figure, assumption]."""
@@ -52,7 +56,8 @@ def gradient(
 ) -> Gradient:
     """Differentiate figures in every world; `batches` independent sets of paths if it has any.
 
-    The grid, its bounds (`boxes`, as in `run`) and the number of sweeps are held fixed.
+    The grid, its bounds (`boxes`, as in `run`, but a little wider) and the number of sweeps are
+    held fixed.
     """
     if not program.follow or not program.game.stocks:
         batches = 1
@@ -79,7 +84,7 @@ def gradient(
         return jax.lax.map(world, (thetas, boxes))
 
     if boxes is None:
-        boxes = bounds(program, worlds)
+        boxes = widened(program, bounds(program, worlds))
     value, rows = jax.device_get(everywhere(jnp.asarray(worlds.values), boxes, uniforms))
     error = np.zeros(rows[:, 0].shape)
     if batches > 1:
@@ -87,6 +92,22 @@ def gradient(
     return Gradient(
         tuple(labels), tuple(program.names), value.mean(axis=1), rows.mean(axis=1), error
     )
+
+
+def widened(
+    program: Program, boxes: Float[np.ndarray, "world epoch bound stock"]
+) -> Float[np.ndarray, "world epoch bound stock"]:
+    """Bounds with room on both sides: what is reached with other assumptions lies inside too.
+
+    The states that play comes to lie on the bounds themselves where nothing is left to chance or
+    choice; fixed bounds would then hide that they move.
+    """
+    stocks = program.game.scenario.stocks.values()
+    low, high = (np.array([getattr(s, end) for s in stocks]) for end in ("low", "high"))
+    room = ROOM * (boxes[:, :, 1] - boxes[:, :, 0]) + 0.1 * ROOM * (high - low)
+    wider = np.stack([boxes[:, :, 0] - room, boxes[:, :, 1] + 1.1 * room], axis=2)
+    found: np.ndarray = np.clip(wider, low, high)
+    return found
 
 
 @dataclass(frozen=True)
