@@ -9,10 +9,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from servanda.scenario.claim_language import FUNCTIONS as CLAIM_FUNCTIONS
 from servanda.scenario.formulas import FUNCTIONS
 from servanda.scenario.schema import json_schema
 
 PAGE = Path(__file__).with_name("scenario-reference.md")
+
+CLAIMS = """\
+A test is a comparison, or several with `and`, `or`, `not`. Its sides are arithmetic, as in a
+[formula](#formula), of assumptions by name and of these functions. *deal* is a proposal's name;
+where `never` may stand it means no deal. *period* is a whole number from 0 to the horizon, counted
+from the signature. *move* is `PARTY.OPTION` or `PARTY.DECISION.OPTION`. *figure* is again such a
+side, *test* again a test.
+"""
 
 # the parts of the page, in reading order: (heading, name in the schema, what it is)
 SECTIONS = (
@@ -36,7 +45,8 @@ SECTIONS = (
      "What somebody could change, at a cost. Checked, but no question uses them yet. A mapping of "
      "names to:"),
     ("claims", "ClaimSection",
-     "Statements to test. Checked, but no question uses them yet. A mapping of names to:"),
+     "Statements to test with `servanda claims` (see [claims.md](claims.md)). A mapping of names "
+     "to:"),
     ("points", "PointsSection",
      "A table of points, for `servanda points`; no part of the game. It holds what a file of its "
      "own would: see [points.md](points.md). `servanda check` reads it too."),
@@ -162,7 +172,16 @@ def page() -> str:
     parts.append(FORMULAS.format(functions=functions))
     for heading, name, words in SECTIONS:
         parts += [f"## {heading}", words, _table(defs[name], defs)]
+        if heading == "claims":
+            parts += [CLAIMS, _claim_functions()]
     return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _claim_functions() -> str:
+    """The functions of the claim language, one a row."""
+    lines = ["| function | gives |", "|---|---|"]
+    lines += [f"| `{name}({f.arguments})` | {f.meaning} |" for name, f in CLAIM_FUNCTIONS.items()]
+    return "\n".join(lines)
 
 
 def _table(form: dict[str, Any], defs: dict[str, Any], skip: tuple[str, ...] = ()) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from servanda.game.simulate import simulate
     from servanda.game.solve import solve
     from servanda.questions.assess import assess
+    from servanda.questions.claims import claims
     from servanda.questions.compare import compare
     from servanda.questions.design import design
     from servanda.questions.flip import flip
@@ -36,6 +37,7 @@ __all__ = [
     "__version__",
     "assess",
     "bind",
+    "claims",
     "compare",
     "design",
     "differentiate",
@@ -60,6 +62,7 @@ _HOME = {
     "draw": "servanda.scenario.worlds",
     "modal": "servanda.scenario.worlds",
     "assess": "servanda.questions.assess",
+    "claims": "servanda.questions.claims",
     "compare": "servanda.questions.compare",
     "design": "servanda.questions.design",
     "levers": "servanda.questions.levers",

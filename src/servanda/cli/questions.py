@@ -101,6 +101,40 @@ def compare(
 
 
 @app.command
+def claims(
+    case: Case,
+    /,
+    *,
+    names: Annotated[
+        str | None,
+        Parameter(name="--claims", help="Which, with commas between them; by default all."),
+    ] = None,
+    worlds: Worlds = 64,
+    seed: Seed = 0,
+    fine: Fine = False,
+    picture: Picture = None,
+    as_json: AsJson = False,
+    out: Out = None,
+) -> int:
+    """Which claims hold, in how many worlds, where not, and on what that rests."""
+    check_draws(worlds, seed)
+    check_writable(out)
+    scenario = load(case)
+    from servanda.questions.claims import claims as ask
+
+    with progress("Testing claims") as step:
+        answer = ask(
+            scenario,
+            None if names is None else apart(names),
+            worlds=worlds,
+            seed=seed,
+            fine=fine,
+            progress=step,
+        )
+    return present(answer, as_json, out, picture)
+
+
+@app.command
 def flip(
     case: Case,
     /,

@@ -1,7 +1,7 @@
 """What could somebody change, and what is claimed?
 
 In come the sections `levers` and `claims`; out come levers as changes of assumptions, and claims
-as tests that have been read but not yet asked.
+as tests whose every name has been checked.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from servanda.errors import FormulaError
-from servanda.scenario.distributions import fault, fixed
+from servanda.scenario.claim_language import Fault, Vocabulary, check_claim
+from servanda.scenario.distributions import fault as fault_of
+from servanda.scenario.distributions import fixed
 from servanda.scenario.document import Document, Path, dotted
 from servanda.scenario.formulas import parse_test
 from servanda.scenario.model import Change, Claim, Lever
@@ -82,7 +84,7 @@ def _change(
         return None
     if not isinstance(raw, str):
         distribution = distribution_of(raw)
-        problem = fault(distribution)
+        problem = fault_of(distribution)
         if problem:
             document.report(path, f"{dotted(path)}: {problem}")
             return None
@@ -110,20 +112,26 @@ def promoted_by_levers(levers: Mapping[str, LeverSection]) -> frozenset[str]:
     return frozenset(target for section in levers.values() for target in section.set)
 
 
-def read_claims(claims: Mapping[str, ClaimSection], document: Document) -> dict[str, Claim]:
-    """The claims with their tests read."""
+def read_claims(
+    claims: Mapping[str, ClaimSection], document: Document, words: Vocabulary
+) -> dict[str, Claim]:
+    """The claims with their tests read, every name in them checked."""
     found: dict[str, Claim] = {}
     for name, section in claims.items():
         path: Path = ("claims", name, "test")
         try:
-            test = parse_test(section.test)
+            test, faults = check_claim(parse_test(section.test), words)
         except FormulaError as error:
+            faults = [Fault(error)]
+        for fault in faults:
+            wrong, text = fault.error, section.test.strip()
             document.report(
                 path,
-                f"{dotted(path)}: {error.message}",
-                text=error.text,
-                offset=blanks_out(section.test.strip(), error.offset),
+                f"{dotted(path)}: {wrong.message}",
+                text=wrong.text,
+                known=fault.known,
+                offset=blanks_out(text, wrong.offset),
             )
-            continue
-        found[name] = Claim(name, section.quote, test, section.why, section.source)
+        if not faults:
+            found[name] = Claim(name, section.quote, test, section.why, section.source)
     return found

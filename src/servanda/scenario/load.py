@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from servanda.errors import Finding, ScenarioError
 from servanda.scenario import agreements, arguments, flows, play, unused
+from servanda.scenario.claim_language import Vocabulary
 from servanda.scenario.document import MAX_BYTES, Document, nearest, read_document
 from servanda.scenario.model import Scenario
 from servanda.scenario.names import REGIME_WORDS, Names
@@ -105,7 +106,20 @@ def _read(file: ScenarioFile, document: Document, source: Path | None) -> Scenar
         file.proposals, terms, obligations, parties, file.horizon, names
     )
     levers = arguments.read_levers(file.levers, parties, file.horizon, document, names, numbers)
-    claims = arguments.read_claims(file.claims, document)
+    words = Vocabulary(
+        deals=tuple(file.proposals),
+        signatories={name: p.signatories for name, p in proposals.items()},
+        parties=parties,
+        stocks=tuple(file.stocks),
+        obligations=tuple(file.obligations),
+        moves=tuple(f"{d.key}.{o}" for d in decisions if d.values is None for o in d.options),
+        levers=tuple(file.levers),
+        assumptions=tuple(numbers.assumptions),
+        derived=names.derived,
+        horizon=None if ("horizon",) in document.damaged else file.horizon,
+        tolerated=lambda name: names.is_tolerated(name) or _is_damaged(document, name),
+    )
+    claims = arguments.read_claims(file.claims, document, words)
 
     if not document.findings:
         unused.warn_unused(document, names)
@@ -168,6 +182,12 @@ def _tolerate_damaged(document: Document, names: Names) -> None:
                 names.tolerate([name, f"{section}.{name}", f"refused_by.{name}"])
             case (("terms" | "proposals") as section, str(name), *_):
                 names.tolerate([f"{section}.{name}"])
+
+
+def _is_damaged(document: Document, name: str) -> bool:
+    """Whether it may be a lever or an obligation in a damaged part of the file."""
+    sections = ("levers", "obligations")
+    return any(p[0] in sections and p[1:2] in ((), (name,)) for p in document.damaged)
 
 
 def _hash(data: Any) -> str:

@@ -387,7 +387,7 @@ class ClaimSection(_Reasoned):
     """A statement to be tested."""
 
     quote: str
-    test: str = Field(description='Such as "survival(land_for_peace, 12) < 0.5".')
+    test: str = Field(description='Such as "survival(land_for_peace, 12) < 0.5"; see claims.md.')
 
 
 Coordinates = Annotated[
