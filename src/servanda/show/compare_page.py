@@ -42,8 +42,9 @@ def _answer(c: Comparison) -> str:
     holds = [d for d in signs if float(kept.sel(deal=d)) >= MOST]
     unit, last = c.origin.period, c.dates[-1]
     words = f"Of {len(c.deals)} offers, everybody asked is likely to sign {len(signs)} in most "
-    words += f"worlds: {listed(signs)}. " if signs else "worlds. "
-    words += f"Of those, unbroken after {last} {unit}s in most worlds: {listed(holds)}."
+    words += f"worlds: {listed(signs)}. " if signs else "worlds."
+    if signs:
+        words += f"Of those, unbroken after {last} {unit}s in most worlds: {listed(holds)}."
     return words
 
 
