@@ -32,6 +32,7 @@ class Problem(NamedTuple):
     table: jax.Array
     pattern: jax.Array
     flow: jax.Array
+    setting: jax.Array
     discount: jax.Array
     precision: jax.Array
     given: jax.Array
@@ -57,7 +58,8 @@ def problem(levels: tuple[int, ...], channels: int, moves: int, nodes: int = 11)
         jnp.asarray(rng.uniform(size=(3, moves, nodes, len(levels))) * top),
         jnp.array([2, 0, 2, 2], jnp.int32),  # nobody reads the second
         jnp.asarray(rng.integers(0, 3, size=(4, moves)), jnp.int32),
-        jnp.asarray(rng.normal(size=(3, channels, moves, nodes))),
+        jnp.asarray(rng.normal(size=(5, channels, moves, nodes))),
+        jnp.array([4, 0, 2, 4], jnp.int32),
         jnp.asarray(rng.uniform(0.8, 1.0, size=channels)),
         jnp.array([7.0, 0.0, 3.0]),
         jnp.asarray(given / given.sum(axis=1, keepdims=True)),
@@ -67,7 +69,7 @@ def problem(levels: tuple[int, ...], channels: int, moves: int, nodes: int = 11)
 def by_reference(x: Problem, plan: tuple[Stage, ...], levels: tuple[int, ...], scheme: Scheme,
                  given: bool) -> tuple[jax.Array, jax.Array]:  # fmt: skip
     ahead = interpolate_reference(x.values, x.points, x.table, x.pattern, levels, scheme)
-    q = x.flow[x.table] + x.discount[:, None, None] * ahead
+    q = x.flow[x.setting] + x.discount[:, None, None] * ahead
     if given:
         return jnp.sum(x.given[:, None] * q, axis=2), x.given
     group: Any = None  # nothing is masked
@@ -88,8 +90,8 @@ def _play(q: jax.Array, group: Any, plan: tuple[Stage, ...], precision: jax.Arra
 def by_kernel(x: Problem, plan: tuple[Stage, ...], levels: tuple[int, ...], scheme: Scheme,
               given: bool) -> tuple[jax.Array, jax.Array]:  # fmt: skip
     out, joint = collapse(
-        x.values, jnp.swapaxes(x.points, 2, 3), x.table, x.pattern, x.flow, x.discount, plan,
-        x.precision, levels, scheme, x.given if given else None,
+        x.values, jnp.swapaxes(x.points, 2, 3), x.table, x.pattern, x.flow, x.setting, x.discount,
+        plan, x.precision, levels, scheme, x.given if given else None,
     )  # fmt: skip
     assert joint is not None
     return out, joint

@@ -54,7 +54,7 @@ class Operator(NamedTuple):
     """One group's tables and transition probabilities in one world (a pytree of arrays)."""
 
     tables: Tables
-    points: Array  # [setting, draw * a, stock, g] grid coordinates of arrivals
+    points: Array  # [course, draw * a, stock, g] grid coordinates of arrivals
     notice: Array  # [row, pattern, obligation + 1] probability of each event
 
 
@@ -98,7 +98,7 @@ def operator(game: Game, group: Group, method: Method, p: Parameters, period: Ar
     stocks = method.grid.points()
     views = grid_views(group)
     tables = evaluate_group(game, group, views, p, stocks, period, method.by_interest)
-    x = method.grid.coordinates(tables.arrival)
+    x = method.grid.coordinates(tables.arrival[group.courses])
     u, draws, a, g, k = x.shape
     points = jnp.swapaxes(x.reshape(u, draws * a, g, k), 2, 3)
     return Operator(tables, points, notice_probability(group, p))
@@ -224,9 +224,10 @@ def _compiled(
     out, joint = collapse(
         values.reshape(-1, *values.shape[3:]),
         op.points,
-        jnp.asarray(group.setting)[rows],
+        jnp.asarray(group.course)[rows],
         pattern,
         op.tables.flow,
+        jnp.asarray(group.setting)[rows],
         discount,
         plan,
         p.precision,
@@ -252,12 +253,12 @@ def _traced(
 ) -> tuple[Array, Array | None, Array]:
     """The same step by step in JAX: any stages, masks, shocks and phases."""
     discount = p.patience[channel_party(game, method.by_interest)][:, None, None]
-    setting = jnp.asarray(group.setting)[rows]
+    setting, course = jnp.asarray(group.setting)[rows], jnp.asarray(group.course)[rows]
     at = jnp.arange(rows.shape[0], dtype=jnp.int32)
     branch = None if op.tables.branch is None else op.tables.branch[setting]
     points = jnp.swapaxes(op.points, 2, 3)
     ahead = expected(
-        game, group, method, v, op.notice, rows, at, points, setting, op.tables.draw, branch
+        game, group, method, v, op.notice, rows, at, points, course, op.tables.draw, branch
     )
     q = op.tables.flow[setting] + discount * ahead
     if given is not None:

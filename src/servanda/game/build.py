@@ -50,6 +50,8 @@ class Group:
     rows: np.ndarray  # [row, 2] regime and phase combination
     setting: np.ndarray  # [row] index into settings
     settings: Settings
+    course: np.ndarray  # [row] index into courses: rows whose stocks move alike share one
+    courses: np.ndarray  # [course] a setting of each
     pattern: np.ndarray  # [row, a] which breach pattern a joint move makes
     breached: np.ndarray  # [row, pattern, obligation] bool
     watched: np.ndarray  # [row, obligation] bool: a breach noticed here changes the regime
@@ -248,9 +250,8 @@ def _view(graph: Graph, outcomes: _Outcomes, regime: Regime, names: frozenset[st
     levels = zip(graph.scenario.terms, graph.levels(regime), strict=True)
     terms = tuple(x for name, x in levels if name in names)
     seen = tuple(x for name, x in indicators(graph, regime).items() if name in names)
-    breach: tuple = ()
-    if any(n.startswith("breach.") for n in names):
-        breach = (outcomes.active(regime).tobytes(), outcomes.due_now(regime).tobytes())
+    read = [k for k, o in enumerate(outcomes.obligations) if f"breach.{o}" in names]
+    breach = (outcomes.active(regime)[read].tobytes(), outcomes.due_now(regime)[read].tobytes())
     return terms, seen, breach
 
 
@@ -459,6 +460,7 @@ def _group(
     rows = np.array([(n, s) for n, s, _ in members], dtype=np.int32)
     allowed = np.stack([a for _, _, a in members])
     settings, setting = _settings(graph, rows, phase_values, outcomes, names)
+    course, first = _courses(graph, rows, outcomes)
     obligations = list(scenario.obligations)
     met = np.zeros((len(obligations), count), bool)  # the option named by the obligation is played
     for k, o in enumerate(scenario.obligations.values()):
@@ -501,6 +503,8 @@ def _group(
         rows=rows,
         setting=setting,
         settings=settings,
+        course=course,
+        courses=setting[first],
         pattern=pattern,
         breached=_pad(breached_rows, width),
         watched=np.stack(watched_rows),
@@ -572,6 +576,40 @@ def _settings(
         ),
         index,
     )
+
+
+def _courses(
+    graph: Graph, rows: np.ndarray, outcomes: _Outcomes
+) -> tuple[np.ndarray, np.ndarray]:
+    """[row] which rows' stocks move alike, and [course] the first row of each.
+
+    What the deal changes for the parties often leaves the stocks' formulas alone: then one
+    interpolation of arrival points serves several rows.
+    """
+    names = _moving_names(graph.scenario)
+    keys: dict[tuple, int] = {}
+    index = np.zeros(len(rows), np.int32)
+    first: list[int] = []
+    for r, (n, s) in enumerate(rows):
+        key = (int(s), *_view(graph, outcomes, graph.regimes[n], names))
+        if key not in keys:
+            keys[key] = len(first)
+            first.append(r)
+        index[r] = keys[key]
+    return index, np.array(first, np.int32)
+
+
+def _moving_names(scenario: Scenario) -> frozenset[str]:
+    """The names that the stocks' next values depend on, by way of `let` too."""
+    formulas = [f for s in scenario.stocks.values() for f in (s.next, s.shock) if f is not None]
+    found: set[str] = set()
+    queue = [name for f in formulas for name in f.names]
+    while queue:
+        name = queue.pop()
+        if name not in found:
+            found.add(name)
+            queue += scenario.let[name].names if name in scenario.let else ()
+    return frozenset(found)
 
 
 def _phase_branches(scenario: Scenario, values: tuple[int, ...]) -> list[tuple[int, ...]]:

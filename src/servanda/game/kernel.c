@@ -94,62 +94,88 @@ INLINE void box_backward(const struct job *j, const struct box *box, const doubl
   }
 }
 
-/* The nodes of one place for one regime, four channels at a time. */
-INLINE void visit(const enum scheme scheme, const int backward, const struct job *j,
-                  const struct cell *cell, const struct simplex *simplex, const struct box *box,
-                  int64_t block, int64_t line, int64_t place, int64_t count) {
+/* Value functions read at the same nodes, and where their values go. */
+struct units {
+  int some;
+  const double *rows[TOGETHER];
+  double *to[TOGETHER];
+  int64_t channel[TOGETHER];
+};
+
+INLINE void flush(const enum scheme scheme, const struct job *j, const struct terms *t,
+                  struct units *u, int64_t count) {
+  vec value[TOGETHER][LANES];
+  add_up_some(scheme, u->some, t, u->rows, value);
+  for (int q = 0; q < u->some; q++) spread(j, value[q], u->to[q], u->channel[q], count);
+  u->some = 0;
+}
+
+/* Values at one place, for all regimes that read its table. */
+INLINE void forward(const enum scheme scheme, const struct job *j, int64_t table, int64_t a,
+                    int64_t first, int64_t count, const lanes point[ROOM]) {
+  const int64_t four = scheme >= QUADRATIC ? 4 * (1 + K) : 4;
+  struct terms terms;
+  struct units units = {.some = 0};
+  weigh(scheme, j, point, &terms);
+  for (int64_t r = 0; r < j->regimes; r++) {
+    if (j->table[r] != table) continue;
+    const double *rows = j->rows + j->pattern[r * j->moves + a] * j->grid * j->width;
+    for (int64_t c = 0; c < j->channels; c += 4, rows += four) {
+      units.rows[units.some] = rows, units.channel[units.some] = c;
+      units.to[units.some++] = j->out + (r * j->channels * j->moves + a) * j->nodes + first;
+      if (units.some == TOGETHER) flush(scheme, j, &terms, &units, count);
+    }
+  }
+  if (units.some) flush(scheme, j, &terms, &units, count);
+}
+
+/* Cotangents at one place, from all regimes that read its table. */
+INLINE void backward(const enum scheme scheme, const struct job *j, int64_t table, int64_t a,
+                     int64_t first, int64_t count, const lanes point[ROOM]) {
   const int slopes = scheme >= QUADRATIC;
   const int64_t four = slopes ? 4 * (1 + K) : 4;
-  for (int64_t c = 0; c < j->channels; c += 4, block += four) {
-    const double *rows = j->rows + block;
-    vec value[LANES];
-    if (!backward) {
-      UNROLL for (int n = 0; n < LANES; n++) {
-        /* Read one lane from memory when it is wanted: that is cheaper than to take it out of a
-         * vector, or to keep all of them at hand over the channels. */
-        __asm__ volatile("" : : "r"(cell), "r"(simplex), "r"(box) : "memory");
-        value[n] = scheme == MULTILINEAR ? box_value(box, rows + cell->base[n], n)
-                                         : simplex_value(slopes, simplex, rows, n);
-      }
-      spread(j, value, j->out + line, c, count);
-      continue;
-    }
-    collect(j, value, j->cotangent + line, c, count);
-    for (int n = 0; n < count; n++) {
-      double *d_point = j->d_points + place + n * j->stride;
+  const int64_t place = (table * j->moves + a) * j->nodes * j->coordinates + first * j->stride;
+  struct cell cell;
+  struct simplex simplex;
+  struct box box;
+  locate(j, point, &cell);
+  if (scheme == MULTILINEAR)
+    enclose(j, &cell, &box);
+  else
+    triangulate(j, &cell, &simplex);
+  for (int64_t r = 0; r < j->regimes; r++) {
+    if (j->table[r] != table) continue;
+    int64_t block = j->pattern[r * j->moves + a] * j->grid * j->width;
+    const int64_t line = (r * j->channels * j->moves + a) * j->nodes + first;
+    for (int64_t c = 0; c < j->channels; c += 4, block += four) {
+      const double *rows = j->rows + block;
       double *d_rows = j->d_rows + block;
-      if (scheme == MULTILINEAR)
-        box_backward(j, box, rows + cell->base[n], d_rows + cell->base[n], value[n], d_point, n);
-      else
-        simplex_backward(slopes, j, simplex, rows, d_rows, value[n], d_point, n);
+      vec value[LANES];
+      collect(j, value, j->cotangent + line, c, count);
+      for (int n = 0; n < count; n++) {
+        double *d_point = j->d_points + place + n * j->stride;
+        if (scheme == MULTILINEAR)
+          box_backward(j, &box, rows + cell.base[n], d_rows + cell.base[n], value[n], d_point, n);
+        else
+          simplex_backward(slopes, j, &simplex, rows, d_rows, value[n], d_point, n);
+      }
     }
   }
 }
 
-/* One pass over all tables, moves and nodes; regimes that read the same table share its cells. */
-INLINE void sweep(const enum scheme scheme, const int backward, const struct job *j) {
-  const int slopes = scheme >= QUADRATIC;
+/* One pass over all tables, moves and nodes. */
+INLINE void sweep(const enum scheme scheme, const int back, const struct job *j) {
   for (int64_t u = 0; u < j->tables; u++)
     for (int64_t a = 0; a < j->moves; a++)
       for (int64_t first = 0; first < j->nodes; first += LANES) {
         const int64_t count = j->nodes - first < LANES ? j->nodes - first : LANES;
         const int64_t place = (u * j->moves + a) * j->nodes * j->coordinates + first * j->stride;
-        struct cell cell;
-        struct simplex simplex;
-        struct box box;
         lanes point[ROOM];
         read_points(j, j->points + place, count, point);
-        locate(j, point, &cell);
-        if (scheme == MULTILINEAR)
-          enclose(j, &cell, &box);
+        if (back)
+          backward(scheme, j, u, a, first, count, point);
         else
-          triangulate(j, &cell, &simplex);
-        for (int64_t r = 0; r < j->regimes; r++) {
-          if (j->table[r] != u) continue;
-          const int64_t block = j->pattern[r * j->moves + a] * j->grid * j->width;
-          const int64_t line = (r * j->channels * j->moves + a) * j->nodes + first;
-          visit(scheme, backward, j, &cell, &simplex, &box, block, line, place, count);
-        }
+          forward(scheme, j, u, a, first, count, point);
       }
 }
 

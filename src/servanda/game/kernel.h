@@ -60,6 +60,7 @@ struct simplex {
   marks stock[ROOM]; /* the one that steps up between corners i and i + 1 */
   lanes weight[K + 1];
   lanes half[ROOM]; /* half the fraction along `stock`, so in falling order */
+  marks key[ROOM], sorted[ROOM]; /* fractions as integers: by stock, and in falling order */
 };
 
 /* The corners of the boxes: bit k of a corner's number says whether it is the upper one along k. */
@@ -123,7 +124,8 @@ INLINE void locate(const struct job *j, const lanes point[ROOM], struct cell *ce
 INLINE void triangulate(const struct job *j, const struct cell *cell, struct simplex *s) {
   marks key[ROOM];
   lanes f[ROOM];
-  UNROLL for (int k = 0; k < K; k++) key[k] = ((marks)(1.0 + cell->fraction[k]) & ~7) | (7 - k);
+  UNROLL for (int k = 0; k < K; k++)
+    s->key[k] = key[k] = ((marks)(1.0 + cell->fraction[k]) & ~7) | (7 - k);
   UNROLL for (int end = K - 1; end > 0; end--)
     UNROLL for (int i = 0; i < end; i++) {
       const marks a = key[i], b = key[i + 1];
@@ -132,6 +134,7 @@ INLINE void triangulate(const struct job *j, const struct cell *cell, struct sim
   UNROLL for (int i = 0; i < K; i++) {
     f[i] = (lanes)(key[i] & ~7) - 1.0;
     s->stock[i] = 7 - (key[i] & 7);
+    s->sorted[i] = key[i];
   }
   int64_t step[8] = {0};
   UNROLL for (int k = 0; k < K; k++) step[k] = j->step[k];
@@ -175,23 +178,75 @@ INLINE double lever(const struct simplex *s, int i, int at, int n) {
   return s->half[at][n] - (at < i ? 0.5 : 0.0);
 }
 
-INLINE vec simplex_value(const int slopes, const struct simplex *s, const double *rows, int n) {
-  vec total = {0.0, 0.0, 0.0, 0.0};
-  UNROLL for (int i = 0; i <= K; i++) {
-    const double *row = rows + s->corner[i][n];
-    vec height = load(row);
-    if (slopes)
-      UNROLL for (int at = 0; at < K; at++)
-        height += lever(s, i, at, n) * load(row + (s->stock[at][n] + 1) * 4);
-    total += s->weight[i][n] * height;
+/* What the values at LANES nodes are sums of: for every corner its place, and what multiplies its
+ * value and its slopes. The same for all value functions read at these nodes. */
+enum { CORNERS = BOX > K + 1 ? BOX : K + 1 };
+struct terms {
+  int64_t place[CORNERS][LANES];
+  double factor[CORNERS][1 + K][LANES];
+};
+
+/* With slopes, p(x) = sum over corners i of w_i (V_i + (x - x_i) . slopes_i / 2). A corner lies one
+ * level up along the stocks whose fractions are at least those of the steps made to reach it. */
+INLINE void weigh(const enum scheme scheme, const struct job *j, const lanes point[ROOM],
+                  struct terms *t) {
+  struct cell cell;
+  locate(j, point, &cell);
+  if (scheme == MULTILINEAR) {
+    struct box box;
+    enclose(j, &cell, &box);
+    for (int b = 0; b < BOX; b++) {
+      *(marks *)t->place[b] = cell.base + box.offset[b];
+      *(lanes *)t->factor[b][0] = box.weight[b];
+    }
+    return;
   }
-  return total;
+  struct simplex s;
+  triangulate(j, &cell, &s);
+  const lanes half = (lanes){0.0} + 0.5;
+  UNROLL for (int i = 0; i <= K; i++) {
+    *(marks *)t->place[i] = s.corner[i];
+    *(lanes *)t->factor[i][0] = s.weight[i];
+    if (scheme >= QUADRATIC)
+      UNROLL for (int k = 0; k < K; k++) {
+        lanes lever = 0.5 * ((lanes)(s.key[k] & ~7) - 1.0);
+        if (i > 0) lever -= (lanes)((marks)half & (s.key[k] >= s.sorted[i - 1]));
+        *(lanes *)t->factor[i][1 + k] = s.weight[i] * lever;
+      }
+  }
 }
 
-INLINE vec box_value(const struct box *box, const double *rows, int n) {
-  vec total = {0.0, 0.0, 0.0, 0.0};
-  for (int b = 0; b < BOX; b++) total += box->weight[b][n] * load(rows + box->offset[b]);
-  return total;
+/* Value functions read together, so that a factor is fetched once for all of them. */
+enum { TOGETHER = 4 };
+
+/* Four channels of each of `some` value functions at each node: value[function][node]. */
+INLINE void add_up(const enum scheme scheme, const int some, const struct terms *t,
+                   const double *const rows[TOGETHER], vec value[TOGETHER][LANES]) {
+  const int corners = scheme == MULTILINEAR ? BOX : K + 1;
+  const int columns = scheme >= QUADRATIC ? 1 + K : 1;
+  for (int n = 0; n < LANES; n++) {
+    vec sum[TOGETHER][2]; /* two chains each: one would wait for itself */
+    UNROLL for (int q = 0; q < some; q++)
+      sum[q][0] = sum[q][1] = (vec){0.0, 0.0, 0.0, 0.0};
+    UNROLL for (int i = 0; i < corners; i++) {
+      const int64_t place = t->place[i][n];
+      UNROLL for (int c = 0; c < columns; c++) {
+        const double factor = t->factor[i][c][n];
+        const vec all = {factor, factor, factor, factor};
+        UNROLL for (int q = 0; q < some; q++) sum[q][c & 1] += all * load(rows[q] + place + 4 * c);
+      }
+    }
+    UNROLL for (int q = 0; q < some; q++) value[q][n] = sum[q][0] + sum[q][1];
+  }
+}
+
+/* The same for a number known only at run time: inside, it is a constant. */
+INLINE void add_up_some(const enum scheme scheme, int some, const struct terms *t,
+                        const double *const rows[TOGETHER], vec value[TOGETHER][LANES]) {
+  if (some == 1) add_up(scheme, 1, t, rows, value);
+  if (some == 2) add_up(scheme, 2, t, rows, value);
+  if (some == 3) add_up(scheme, 3, t, rows, value);
+  if (some == 4) add_up(scheme, 4, t, rows, value);
 }
 
 /* The slope at one level along a stock: weights of the values around it. */

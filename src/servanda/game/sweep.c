@@ -31,6 +31,8 @@ struct play {
   int64_t stages, size[MOST_STAGES], player[MOST_STAGES], entries[MOST_STAGES + 1];
   int64_t start[MOST_STAGES + 2]; /* of each level, when all are kept one after another */
   const double *flow, *discount, *sharpness;
+  const int32_t *setting;        /* [R] which table of flows each row reads */
+  int64_t settings;
   const double *given;           /* [R, A, N] probabilities that are not chosen but used */
   double *out, *joint;           /* [R, C, N] and [R, A, N]; joint may be missing */
   const double *d_out, *d_joint; /* cotangents of these */
@@ -45,6 +47,15 @@ struct block {
   int64_t table, first, count, rows;
   const int64_t *row;
 };
+
+/* Flows of a row and joint move: [c] lie `moves * nodes` apart, nodes one after another. */
+INLINE int64_t flow_at(const struct play *g, int64_t r, int64_t a) {
+  const struct job *j = &g->job;
+  return (g->setting[r] * j->channels * j->moves + a) * j->nodes;
+}
+INLINE const double *flow_of(const struct play *g, int64_t r, int64_t a) {
+  return g->flow + flow_at(g, r, a);
+}
 
 INLINE lanes all(double x) { return (lanes){0.0} + x; }
 INLINE lanes either(marks condition, lanes yes, lanes no) {
@@ -97,33 +108,23 @@ INLINE void accumulate(double *p, lanes x, int64_t count) {
     for (int64_t n = 0; n < count; n++) p[n] += x[n];
 }
 
-/* Interpolate one joint move of one row: [c] lanes, as they are, or as payoffs. */
-INLINE void arrive(const enum scheme scheme, const int payoffs, const struct play *g,
-                   const struct cell *cell, const struct simplex *simplex, const struct box *box,
-                   const double *rows, const double *flow, int64_t count, lanes *to) {
-  const int slopes = scheme >= QUADRATIC;
+/* Four channels of one value function at a block's nodes go to `to` [c], as they are, or as
+ * payoffs with the flow on top. */
+INLINE void hand_over(const int payoffs, const struct play *g, vec value[LANES],
+                      const double *flow, int64_t c, int64_t count, lanes *to) {
   const struct job *j = &g->job;
   const int64_t apart = j->moves * j->nodes;
-  for (int64_t c = 0; c < j->channels; c += 4, rows += slopes ? 4 * (1 + K) : 4) {
-    vec value[LANES];
-    UNROLL for (int n = 0; n < LANES; n++) {
-      /* Read one lane from memory when it is wanted: cheaper than to take it out of a vector. */
-      __asm__ volatile("" : : "r"(cell), "r"(simplex), "r"(box) : "memory");
-      value[n] = scheme == MULTILINEAR ? box_value(box, rows + cell->base[n], n)
-                                       : simplex_value(slopes, simplex, rows, n);
-    }
-    UNROLL for (int n = 0; n < LANES; n += 4) transpose(value + n);
-    UNROLL for (int i = 0; i < 4; i++) {
-      if (c + i >= j->channels) break;
-      const double *own = flow + (c + i) * apart;
-      lanes some;
-      if (payoffs && count < LANES) some = read(own, count), own = (const double *)&some;
-      /* Four nodes at a time: what has been written in parts is slow to read as a whole. */
-      UNROLL for (int n = 0; n < LANES; n += 4) {
-        vec x = value[n + i];
-        if (payoffs) x = load(own + n) + g->discount[c + i] * x;
-        *(vec *)((double *)(to + c + i) + n) = x;
-      }
+  UNROLL for (int n = 0; n < LANES; n += 4) transpose(value + n);
+  UNROLL for (int i = 0; i < 4; i++) {
+    if (c + i >= j->channels) break;
+    const double *own = flow + (c + i) * apart;
+    lanes some;
+    if (payoffs && count < LANES) some = read(own, count), own = (const double *)&some;
+    /* Four nodes at a time: what has been written in parts is slow to read as a whole. */
+    UNROLL for (int n = 0; n < LANES; n += 4) {
+      vec x = value[n + i];
+      if (payoffs) x = load(own + n) + g->discount[c + i] * x;
+      *(vec *)((double *)(to + c + i) + n) = x;
     }
   }
 }
@@ -132,51 +133,66 @@ INLINE void arrive(const enum scheme scheme, const int payoffs, const struct pla
 INLINE void arrive_all(const enum scheme scheme, const int payoffs, const struct play *g,
                        const struct block *b) {
   const struct job *j = &g->job;
+  const int64_t fours = (j->channels + 3) / 4, units = b->rows * fours;
+  const int64_t width = scheme >= QUADRATIC ? 4 * (1 + K) : 4;
   for (int64_t a = 0; a < j->moves; a++) {
-    struct cell cell;
-    struct simplex simplex;
-    struct box box;
+    struct terms terms;
     lanes point[ROOM];
     const int64_t move = b->table * j->moves + a;
     const double *points = j->points + move * j->nodes * j->coordinates + b->first;
-    const double *flow =
-        g->flow + (b->table * j->channels * j->moves + a) * j->nodes + b->first;
     UNROLL for (int k = 0; k < K; k++) point[k] = read(points + j->axis[k], b->count);
     /* More streams than a processor follows by itself: ask for the next block's part of each. */
     UNROLL for (int k = 0; k < K; k++) __builtin_prefetch(points + j->axis[k] + LANES);
-    for (int64_t c = 0; c < j->channels; c++)
-      __builtin_prefetch(flow + c * j->moves * j->nodes + LANES);
-    locate(j, point, &cell);
-    if (scheme == MULTILINEAR)
-      enclose(j, &cell, &box);
-    else
-      triangulate(j, &cell, &simplex);
-    for (int64_t i = 0; i < b->rows; i++) {
-      const int64_t values = j->pattern[b->row[i] * j->moves + a];
-      arrive(scheme, payoffs, g, &cell, &simplex, &box, j->rows + values * j->grid * j->width, flow,
-             b->count, g->payoff + (i * j->moves + a) * j->channels);
+    weigh(scheme, j, point, &terms);
+    /* A unit is one row's four channels. */
+    for (int64_t first = 0; first < units; first += TOGETHER) {
+      const int some = units - first < TOGETHER ? (int)(units - first) : TOGETHER;
+      const double *rows[TOGETHER];
+      vec value[TOGETHER][LANES];
+      for (int q = 0; q < some; q++) {
+        const int64_t r = b->row[(first + q) / fours];
+        rows[q] = j->rows + j->pattern[r * j->moves + a] * j->grid * j->width +
+                  (first + q) % fours * width;
+      }
+      add_up_some(scheme, some, &terms, rows, value);
+      for (int q = 0; q < some; q++) {
+        const int64_t i = (first + q) / fours, r = b->row[i];
+        const double *flow = flow_of(g, r, a) + b->first;
+        hand_over(payoffs, g, value[q], flow, (first + q) % fours * 4, b->count,
+                  g->payoff + (i * j->moves + a) * j->channels);
+      }
     }
   }
 }
 
-/* One choice among `size` options whose payoffs are [option, c]: probabilities and mean payoffs. */
-INLINE void choose(int64_t size, int64_t channels, int64_t player, lanes sharpness,
-                   const lanes *payoff, lanes *chance, lanes *mean) {
-  lanes best = payoff[player], total = all(0.0);
-  for (int64_t s = 1; s < size; s++) {
-    const lanes x = payoff[s * channels + player];
-    best = either(x > best, x, best);
+/* The choices of one stage, for every entry: from payoffs [entry, option, c] to chances [entry,
+ * option] and mean payoffs [entry, c], which may lie where the payoffs do. Step by step over all
+ * entries, since one exponential has to wait for itself and many need not. */
+INLINE void choose(int64_t entries, int64_t size, int64_t channels, int64_t player,
+                   lanes sharpness, const lanes *payoff, lanes *chance, lanes *mean) {
+  for (int64_t e = 0; e < entries; e++) {
+    const lanes *own = payoff + e * size * channels + player;
+    lanes best = own[0];
+    for (int64_t s = 1; s < size; s++)
+      best = either(own[s * channels] > best, own[s * channels], best);
+    for (int64_t s = 0; s < size; s++)
+      chance[e * size + s] = sharpness * (own[s * channels] - best);
   }
-  for (int64_t s = 0; s < size; s++) {
-    chance[s] = exponential(sharpness * (payoff[s * channels + player] - best));
-    total += chance[s];
-  }
-  total = 1.0 / total;
-  for (int64_t s = 0; s < size; s++) chance[s] *= total;
-  for (int64_t c = 0; c < channels; c++) {
-    lanes sum = chance[0] * payoff[c];
-    for (int64_t s = 1; s < size; s++) sum += chance[s] * payoff[s * channels + c];
-    mean[c] = sum;
+  int64_t at = 0;
+  for (; at + 4 <= entries * size; at += 4)
+    UNROLL for (int i = 0; i < 4; i++) chance[at + i] = exponential(chance[at + i]);
+  for (; at < entries * size; at++) chance[at] = exponential(chance[at]);
+  for (int64_t e = 0; e < entries; e++) {
+    lanes total = chance[e * size];
+    for (int64_t s = 1; s < size; s++) total += chance[e * size + s];
+    total = 1.0 / total;
+    for (int64_t s = 0; s < size; s++) chance[e * size + s] *= total;
+    for (int64_t c = 0; c < channels; c++) {
+      const lanes *one = payoff + e * size * channels + c;
+      lanes sum = chance[e * size] * one[0];
+      for (int64_t s = 1; s < size; s++) sum += chance[e * size + s] * one[s * channels];
+      mean[e * channels + c] = sum;
+    }
   }
 }
 
@@ -192,13 +208,9 @@ INLINE void collapse(const struct play *g, int64_t r, const struct block *b, lan
         payoff[c] = p * payoff[a * channels + c] + (a ? payoff[c] : all(0.0));
     }
   } else {
-    for (int64_t k = g->stages; k-- > 0;) {
-      const lanes sharpness = all(g->sharpness[k]);
-      const int64_t size = g->size[k];
-      for (int64_t e = 0; e < g->entries[k]; e++)
-        choose(size, channels, g->player[k], sharpness, payoff + e * size * channels,
-               g->chance + g->start[k + 1] + e * size, payoff + e * channels);
-    }
+    for (int64_t k = g->stages; k-- > 0;)
+      choose(g->entries[k], g->size[k], channels, g->player[k], all(g->sharpness[k]), payoff,
+             g->chance + g->start[k + 1], payoff);
   }
   for (int64_t c = 0; c < channels; c++)
     write(g->out + (r * channels + c) * j->nodes + b->first, payoff[c], b->count);
@@ -237,7 +249,7 @@ INLINE void hand_on(const struct play *g, const struct block *b, int64_t r, int6
                     const lanes *ahead, const lanes *d_payoff) {
   const struct job *j = &g->job;
   for (int64_t c = 0; c < j->channels; c++) {
-    const int64_t there = ((b->table * j->channels + c) * j->moves + a) * j->nodes + b->first;
+    const int64_t there = flow_at(g, r, a) + c * j->moves * j->nodes + b->first;
     const int64_t here = ((r * j->channels + c) * j->moves + a) * j->nodes + b->first;
     accumulate(g->d_flow + there, d_payoff[c], b->count);
     if (g->d_ahead) write(g->d_ahead + here, g->discount[c] * d_payoff[c], b->count);
@@ -246,22 +258,21 @@ INLINE void hand_on(const struct play *g, const struct block *b, int64_t r, int6
 }
 
 /* Payoffs of every level of one row are kept in `worth`, from `ahead` [a, c]. */
-INLINE void collapse_keeping(const struct play *g, const struct block *b, const lanes *ahead) {
+INLINE void collapse_keeping(const struct play *g, const struct block *b, int64_t r,
+                             const lanes *ahead) {
   const struct job *j = &g->job;
   const int64_t channels = j->channels;
   lanes *leaves = g->worth + g->start[g->stages] * channels;
   for (int64_t a = 0; a < j->moves; a++)
     for (int64_t c = 0; c < channels; c++) {
-      const int64_t at = ((b->table * channels + c) * j->moves + a) * j->nodes + b->first;
+      const int64_t at = flow_at(g, r, a) + c * j->moves * j->nodes + b->first;
       leaves[a * channels + c] =
           read(g->flow + at, b->count) + g->discount[c] * ahead[a * channels + c];
     }
   for (int64_t k = g->stages; k-- > 0;)
-    for (int64_t e = 0; e < g->entries[k]; e++)
-      choose(g->size[k], channels, g->player[k], all(g->sharpness[k]),
-             g->worth + (g->start[k + 1] + e * g->size[k]) * channels,
-             g->chance + g->start[k + 1] + e * g->size[k],
-             g->worth + (g->start[k] + e) * channels);
+    choose(g->entries[k], g->size[k], channels, g->player[k], all(g->sharpness[k]),
+           g->worth + g->start[k + 1] * channels, g->chance + g->start[k + 1],
+           g->worth + g->start[k] * channels);
 }
 
 /* Cotangents of the joint probabilities, carried back to the chances of every stage. */
@@ -305,7 +316,7 @@ INLINE void backward(const enum scheme scheme, const struct play *g, const struc
   for (int64_t i = 0; i < b->rows; i++) {
     const int64_t r = b->row[i];
     const lanes *ahead = g->payoff + i * j->moves * channels;
-    collapse_keeping(g, b, ahead);
+    collapse_keeping(g, b, r, ahead);
     join(g);
     for (int64_t a = 0; a < j->moves; a++)
       g->d_chance[leaf + a] =
@@ -340,7 +351,7 @@ INLINE void backward_given(const enum scheme scheme, const struct play *g, const
       const lanes given = read(g->given + at, b->count);
       lanes sum = all(0.0);
       for (int64_t c = 0; c < channels; c++) {
-        const int64_t there = ((b->table * channels + c) * j->moves + a) * j->nodes + b->first;
+        const int64_t there = flow_at(g, r, a) + c * j->moves * j->nodes + b->first;
         const lanes d = read_cotangent(g->d_out + (r * channels + c) * j->nodes + b->first, b->count);
         sum += d * (read(g->flow + there, b->count) + g->discount[c] * ahead[c]);
         g->d_worth[c] = given * d;
@@ -417,12 +428,12 @@ INLINE double sum(lanes x) {
 
 /* ---- the border with XLA ---- */
 
-/* Arguments: those of read_grid, points by stock; flow [U, C, A, N], discount [C], and sharpness
- * [stage] or given probabilities [R, A, N]; then cotangents. Attributes: those of read_grid, and
+/* Arguments: those of read_grid, points by stock; flow [S, C, A, N], which of them each row reads
+ * [R], discount [C], and sharpness [stage] or given probabilities [R, A, N]; then cotangents. Attributes: those of read_grid, and
  * the stages' sizes and players (the channel of the player's own total). */
 static XLA_FFI_Error *read_play(const XLA_FFI_CallFrame *frame, int cotangents, int results,
                                 struct play *g, enum scheme *scheme) {
-  if (frame->args.size != 7 + cotangents || frame->rets.size != results)
+  if (frame->args.size != 8 + cotangents || frame->rets.size != results)
     return refuse(frame, "sweep kernel: wrong number of buffers");
   memset(g, 0, sizeof *g);
   XLA_FFI_Error *error = read_grid(frame, result(frame, results - 1), &g->job, scheme);
@@ -442,19 +453,23 @@ static XLA_FFI_Error *read_play(const XLA_FFI_CallFrame *frame, int cotangents, 
     if (g->player[k] < 0 || g->player[k] >= j->channels)
       return refuse(frame, "sweep kernel: a player without a channel");
   }
-  const XLA_FFI_Buffer *flow = argument(frame, 4), *discount = argument(frame, 5);
-  const XLA_FFI_Buffer *choice = argument(frame, 6);
+  const XLA_FFI_Buffer *flow = argument(frame, 4), *setting = argument(frame, 5);
+  const XLA_FFI_Buffer *discount = argument(frame, 6), *choice = argument(frame, 7);
   const int chosen = is(choice, XLA_FFI_DataType_F64, 1);
   if (j->stride != 1 && j->coordinates > 1)
     return refuse(frame, "sweep kernel: points must come by stock");
-  if (!is(flow, XLA_FFI_DataType_F64, 4) || flow->dims[0] != j->tables ||
-      flow->dims[1] != j->channels || flow->dims[2] != j->moves || flow->dims[3] != j->nodes ||
+  if (!is(flow, XLA_FFI_DataType_F64, 4) || !is(setting, XLA_FFI_DataType_S32, 1) ||
+      setting->dims[0] != j->regimes || flow->dims[1] != j->channels || flow->dims[2] != j->moves || flow->dims[3] != j->nodes ||
       !is(discount, XLA_FFI_DataType_F64, 1) || discount->dims[0] != j->channels ||
       (chosen && (choice->dims[0] != g->stages || g->entries[g->stages] != j->moves)) ||
       (!chosen && (!is(choice, XLA_FFI_DataType_F64, 3) || choice->dims[0] != j->regimes ||
                    choice->dims[1] != j->moves || choice->dims[2] != j->nodes)))
     return refuse(frame, "sweep kernel: flows, discounts or choices do not fit the game");
-  g->flow = flow->data, g->discount = discount->data;
+  g->flow = flow->data, g->setting = setting->data, g->settings = flow->dims[0];
+  g->discount = discount->data;
+  for (int64_t r = 0; r < j->regimes; r++)
+    if (g->setting[r] < 0 || g->setting[r] >= g->settings)
+      return refuse(frame, "sweep kernel: a row reads flows that are not there");
   if (chosen)
     g->sharpness = choice->data;
   else
@@ -485,7 +500,7 @@ XLA_FFI_Error *servanda_sweep(XLA_FFI_CallFrame *frame) {
 
 static void begin(const struct play *g) {
   const struct job *j = &g->job;
-  memset(g->d_flow, 0, sizeof(double) * (size_t)(j->tables * j->channels * j->moves * j->nodes));
+  memset(g->d_flow, 0, sizeof(double) * (size_t)(g->settings * j->channels * j->moves * j->nodes));
 }
 
 static void end(const struct play *g, void *memory) {
@@ -505,8 +520,8 @@ XLA_FFI_Error *servanda_sweep_backward(XLA_FFI_CallFrame *frame) {
   XLA_FFI_Error *error = read_play(frame, 2, 5, &g, &scheme);
   if (error) return error;
   if (!g.sharpness) return refuse(frame, "sweep kernel: no sharpness");
-  g.d_out = argument(frame, 7)->data;
-  g.d_joint = argument(frame, 8)->dims[0] ? argument(frame, 8)->data : NULL;
+  g.d_out = argument(frame, 8)->data;
+  g.d_joint = argument(frame, 9)->dims[0] ? argument(frame, 9)->data : NULL;
   g.d_ahead = result(frame, 0)->data, g.d_flow = result(frame, 1)->data;
   g.d_discount = result(frame, 2)->data, g.d_sharpness = result(frame, 3)->data;
   void *memory = lend(&g, &row);
@@ -527,7 +542,7 @@ XLA_FFI_Error *servanda_evaluate_backward(XLA_FFI_CallFrame *frame) {
   XLA_FFI_Error *error = read_play(frame, 1, 4, &g, &scheme);
   if (error) return error;
   if (!g.given) return refuse(frame, "sweep kernel: no probabilities given");
-  g.d_out = argument(frame, 7)->data;
+  g.d_out = argument(frame, 8)->data;
   g.d_given = result(frame, 0)->data, g.d_flow = result(frame, 1)->data;
   g.d_discount = result(frame, 2)->data;
   void *memory = lend(&g, &row);

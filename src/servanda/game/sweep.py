@@ -57,7 +57,8 @@ def collapse(
     points: Float[Array, "U A K N"],
     table: Int[Array, "R"],
     pattern: Int[Array, "R A"],
-    flow: Float[Array, "U C A N"],
+    flow: Float[Array, "S C A N"],
+    setting: Int[Array, "R"],
     discount: Float[Array, " C"],
     plan: Sequence[Stage],
     precision: Float[Array, " party"],
@@ -71,9 +72,10 @@ def collapse(
     Args:
         values: P value functions on the grid, mixed over events.
         points: arrival points in grid coordinates.
-        table: which table of points and flows each row reads.
+        table: which table of points each row reads.
         pattern: which value function each row and joint move reads.
         flow: utility of the period.
+        setting: which table of flows each row reads.
         discount: by channel.
         plan: the stages; their players' totals are the first channels.
         precision: of every party, λ/s.
@@ -86,15 +88,15 @@ def collapse(
         Values, and probabilities if wanted. Differentiable by reverse mode.
     """
     grid = (tuple(levels), SCHEMES.index(scheme))
-    table, pattern = table.astype(jnp.int32), pattern.astype(jnp.int32)
+    table, pattern, setting = (x.astype(jnp.int32) for x in (table, pattern, setting))
     if given is not None:
         given = jnp.broadcast_to(given, (*pattern.shape, points.shape[-1]))
-        return _given(values, points, table, pattern, flow, discount, given, grid), given
+        return _given(values, points, table, pattern, flow, setting, discount, given, grid), given
     players = [stage.players[0] for stage in plan]
     shape = (tuple(stage.size for stage in plan), tuple(players))
     sharpness = precision[np.array(players, int)]
     out, joint = _chosen(
-        values, points, table, pattern, flow, discount, sharpness, grid, shape, keep
+        values, points, table, pattern, flow, setting, discount, sharpness, grid, shape, keep
     )
     return out, joint if keep else None
 
@@ -117,13 +119,14 @@ def _call(
 # -- logit choice --------------------------------------------------------------------------------
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(7, 8, 9))
+@functools.partial(jax.custom_vjp, nondiff_argnums=(8, 9, 10))
 def _chosen(
     values: Array,
     points: Array,
     table: Array,
     pattern: Array,
     flow: Array,
+    setting: Array,
     discount: Array,
     sharpness: Array,
     grid: Grid,
@@ -133,19 +136,19 @@ def _chosen(
     rows, moves = pattern.shape
     nodes = points.shape[3]
     joint = (rows, moves, nodes) if keep else (0, 0, 0)
-    inputs = (values, points, table, pattern, flow, discount, sharpness)
+    inputs = (values, points, table, pattern, flow, setting, discount, sharpness)
     out, probability, _ = _call(0, [(rows, flow.shape[1], nodes), joint], inputs, grid, plan)
     return out, probability
 
 
 def _chosen_forward(*arguments: Any) -> tuple[tuple[Array, Array], tuple[Array, ...]]:
-    return _chosen(*arguments), arguments[:7]
+    return _chosen(*arguments), arguments[:8]
 
 
 def _chosen_back(
     grid: Grid, plan: Plan, keep: bool, inputs: tuple[Array, ...], cotangents: tuple[Array, Array]
 ) -> tuple[Array | None, ...]:
-    values, points, table, pattern, flow, discount, sharpness = inputs
+    values, points, table, pattern, flow, _, discount, sharpness = inputs
     rows, moves = pattern.shape
     ahead = (rows, flow.shape[1], moves, points.shape[3])
     d_ahead, d_flow, d_discount, d_sharpness, _ = _call(
@@ -154,7 +157,7 @@ def _chosen_back(
     d_values, d_points = kernel.transpose(
         values, points, table, pattern, d_ahead, *grid, by_stock=True
     )
-    return d_values, d_points, None, None, d_flow, d_discount, d_sharpness
+    return d_values, d_points, None, None, d_flow, None, d_discount, d_sharpness
 
 
 _chosen.defvjp(_chosen_forward, _chosen_back)
@@ -165,30 +168,31 @@ _chosen.defvjp(_chosen_forward, _chosen_back)
 _NO_STAGES: Plan = ((), ())
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(7,))
+@functools.partial(jax.custom_vjp, nondiff_argnums=(8,))
 def _given(
     values: Array,
     points: Array,
     table: Array,
     pattern: Array,
     flow: Array,
+    setting: Array,
     discount: Array,
     given: Array,
     grid: Grid,
 ) -> Array:
     rows, _, nodes = given.shape
-    inputs = (values, points, table, pattern, flow, discount, given)
+    inputs = (values, points, table, pattern, flow, setting, discount, given)
     return _call(0, [(rows, flow.shape[1], nodes), (0, 0, 0)], inputs, grid, _NO_STAGES)[0]
 
 
 def _given_forward(*arguments: Any) -> tuple[Array, tuple[Array, ...]]:
-    return _given(*arguments), arguments[:7]
+    return _given(*arguments), arguments[:8]
 
 
 def _given_back(
     grid: Grid, inputs: tuple[Array, ...], cotangent: Array
 ) -> tuple[Array | None, ...]:
-    values, points, table, pattern, flow, discount, given = inputs
+    values, points, table, pattern, flow, _, discount, given = inputs
     # apart from the rest, so that XLA drops the rest where only values are wanted
     d_ahead = given[:, None] * (discount[:, None] * cotangent)[:, :, None]
     d_values, d_points = kernel.transpose(
@@ -196,7 +200,7 @@ def _given_back(
     )
     shapes = [given.shape, flow.shape, discount.shape]
     d_given, d_flow, d_discount, _ = _call(2, shapes, (*inputs, cotangent), grid, _NO_STAGES)
-    return d_values, d_points, None, None, d_flow, d_discount, d_given
+    return d_values, d_points, None, None, d_flow, None, d_discount, d_given
 
 
 _given.defvjp(_given_forward, _given_back)
