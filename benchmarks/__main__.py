@@ -150,7 +150,7 @@ def gradients() -> None:
     program, world = prepare(scenario, DEAL, None, (), None, DEFAULT_SCHEME, False)
     box, uniforms = bounds(program, world)[0], np.zeros((0, 4, 0))
     root, theta = program.game.roots[0], np.asarray(world.values[0])
-    solve = compiled(program)
+    solve = compiled(program, (theta, box, uniforms))
 
     def worths(theta: jax.Array, count: int) -> jax.Array:
         value = program.world(theta, jnp.asarray(box), jnp.asarray(uniforms))["value"]

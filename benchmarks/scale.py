@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from servanda.game.backward import DEFAULT_SCHEME
-from servanda.game.batch import bounds, compiled, here, run
+from servanda.game.batch import bounds, here, run
 from servanda.game.solve import prepare
 from servanda.questions.table import table
 from servanda.scenario.load import load
@@ -92,7 +92,6 @@ def derivatives() -> None:
         return value[root["signed"], 0] - value[root["no_deal"], 0]
 
     reverse = jax.jit(jax.grad(worth))
-    compiled(program)
     jax.block_until_ready(reverse(theta))
     run(program, world)  # compiles
     start = time.process_time()

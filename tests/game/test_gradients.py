@@ -127,9 +127,9 @@ def test_derivatives_of_survival_lie_within_three_standard_errors(case):
     slope, error = found.gradient[0, 0], found.error[0, 0]
 
     many = replace(program, paths=256)
-    solve = batch.compiled(many)
     draws = [replace(many, seed=100 + k).uniforms() for k in range(8)]
     theta = np.asarray(world.values[0])
+    solve = batch.compiled(many, (theta, boxes[0], draws[0]))
     scale = relative_to(theta)
 
     def survival(k, step, uniforms):

@@ -19,17 +19,20 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from servanda.game import reach
-from servanda.game.backward import Method, accept_probability, backward, sign
+from servanda.game.backward import Method, Tail, accept_probability, backward, sign
 from servanda.game.build import Game, build
 from servanda.game.choice import feasible
 from servanda.game.distribution import exact_course
 from servanda.game.grid import make_grid
+from servanda.game.kept import register, traced
 from servanda.game.paths import Course, simulate_paths, value_at_start
 from servanda.game.regimes import Variant
 from servanda.game.runtime import compiler_options
 from servanda.game.tables import Parameters, evaluate_group, grid_views, parameters
 from servanda.scenario.model import Scenario
 from servanda.scenario.worlds import Worlds, modal
+
+register(Course, Tail)
 
 Progress = Callable[[int, int], None]
 """Called with (worlds done, worlds in all) from time to time."""
@@ -67,6 +70,19 @@ class Program:
         shape = (self.game.scenario.horizon, 4, self.paths)
         order = rng.permuted(np.broadcast_to(np.arange(self.paths), shape), axis=-1)
         return (order + rng.random(shape)) / self.paths
+
+    def depends(self) -> tuple[Any, ...]:
+        """What a trace of `world` depends on, beside the shapes of its arguments."""
+        game = self.game
+        solved = [group.live.tobytes() for group in game.groups]
+        return (
+            game.scenario, game.variants, game.roots, solved, self.method, self.stakes, self.names,
+            self.follow,
+        )  # fmt: skip
+
+    def stocks(self) -> int:
+        """The stocks with two levels or more."""
+        return sum(n > 1 for n in self.method.grid.levels)
 
     def world(
         self,
@@ -132,25 +148,26 @@ def _alone(game: Game, p: Parameters, w: Array) -> Float[Array, "stage signatory
     return jnp.stack(columns, axis=1)
 
 
-_COMPILED: dict[int, tuple[Program, Any]] = {}
+_COMPILED: dict[tuple[Any, ...], tuple[Program, Any]] = {}
 
 
-def compiled(program: Program) -> Any:
-    """A program's jitted `world`."""
-    key = id(program)
+def compiled(program: Program, arguments: tuple[np.ndarray, ...]) -> Any:
+    """A program's jitted `world`, for arguments like these."""
+    key = (id(program), *(x.shape for x in arguments))
     if key not in _COMPILED:
         if len(_COMPILED) > 64:
             _COMPILED.clear()
         options = compiler_options(program.once)
-        _COMPILED[key] = (program, jax.jit(program.world, compiler_options=options))
+        function = traced(program.world, program.depends(), arguments, options, program.stocks())
+        _COMPILED[key] = (program, function)
     return _COMPILED[key][1]
 
 
 _REACHING: dict[tuple[Any, ...], tuple[tuple[Game, ...], Any]] = {}
 
 
-def _reaching(program: Program) -> Any:
-    """The jitted function from assumptions to the grid's bounds in every world.
+def _reaching(program: Program, theta: np.ndarray) -> Any:
+    """The jitted function from one world's assumptions to the grid's bounds.
 
     They enclose what is reachable under any offer of the scenario, and under those of the program
     that are not among them.
@@ -159,7 +176,7 @@ def _reaching(program: Program) -> Any:
     named = list(scenario.proposals.values())
     offered = [v.proposal for v in program.game.variants if v.proposal is not None]
     extra = () if all(p in named for p in offered) else (program.game,)
-    key = (id(scenario.proposals), program.names, *map(id, extra))
+    key = (id(scenario.proposals), program.names, theta.shape, *map(id, extra))
     if key not in _REACHING:
         if len(_REACHING) > 64:
             _REACHING.clear()
@@ -169,9 +186,9 @@ def _reaching(program: Program) -> Any:
         def one(theta: Array) -> Array:
             return reach.boxes(games, parameters(games[0], theta, program.names, unit))
 
-        function = jax.jit(
-            lambda thetas: jax.lax.map(one, thetas), compiler_options=compiler_options(True)
-        )
+        # formulas and nothing else: here XLA's own options are the fastest by far
+        depends = ("reach", scenario, [game.variants for game in games], program.names)
+        function = traced(one, depends, (theta,), None, 0)
         _REACHING[key] = (games, function)
     return _REACHING[key][1]
 
@@ -180,10 +197,13 @@ def bounds(
     program: Program, values: Worlds | np.ndarray
 ) -> Float[np.ndarray, "world epoch bound stock"]:
     """The grid's bounds in every world (`reach.boxes`)."""
-    thetas = _thetas(values)
+    return np.stack([_bounds(program, theta) for theta in _thetas(values)])
+
+
+def _bounds(program: Program, theta: np.ndarray) -> Float[np.ndarray, "epoch bound stock"]:
     if not program.game.stocks:
-        return np.zeros((len(thetas), 2, 2, 0))
-    found: np.ndarray = jax.device_get(_reaching(program)(thetas))
+        return np.zeros((2, 2, 0))
+    found: np.ndarray = jax.device_get(_reaching(program, theta)(theta))
     return found
 
 
@@ -235,16 +255,18 @@ def run(
     assumption]. `boxes` are the grid's bounds [world, epoch, bound, stock] if not the program's
     own. Worlds are spread over the machine's cores, or over `pool`.
     """
-    function = compiled(program)
-    if boxes is None:
-        boxes = bounds(program, values)
+    thetas = _thetas(values)
     # NumPy, not JAX, arrays: they belong to no device
     uniforms = program.uniforms() if program.follow else np.zeros((0, 4, 0))
 
-    def one(item: tuple[np.ndarray, np.ndarray]) -> Any:
-        return jax.device_get(function(*item, uniforms))
+    def one(item: tuple[np.ndarray, np.ndarray | None]) -> Any:
+        theta, box = item
+        box = _bounds(program, theta) if box is None else box
+        return jax.device_get(function(theta, box, uniforms))
 
-    items = list(zip(_thetas(values), boxes, strict=True))
+    first = _bounds(program, thetas[0]) if boxes is None else boxes[0]
+    function = compiled(program, (thetas[0], first, uniforms))
+    items = list(zip(thetas, [None] * len(thetas) if boxes is None else boxes, strict=True))
     parts = [one(items[0])]  # compiles once before threads share it
     if progress:
         progress(1, len(items))

@@ -578,9 +578,7 @@ def _settings(
     )
 
 
-def _courses(
-    graph: Graph, rows: np.ndarray, outcomes: _Outcomes
-) -> tuple[np.ndarray, np.ndarray]:
+def _courses(graph: Graph, rows: np.ndarray, outcomes: _Outcomes) -> tuple[np.ndarray, np.ndarray]:
     """[row] which rows' stocks move alike, and [course] the first row of each.
 
     What the deal changes for the parties often leaves the stocks' formulas alone: then one

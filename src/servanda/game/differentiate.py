@@ -8,7 +8,6 @@ standard error from independent batches of paths. Stakes are held constant.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,6 +21,7 @@ from jaxtyping import Array, Float
 from servanda.game.backward import DEFAULT_SCHEME
 from servanda.game.batch import Follow, Program, bounds
 from servanda.game.interpolate import Scheme
+from servanda.game.kept import traced
 from servanda.game.paths import KINDS
 from servanda.game.runtime import compiler_options
 from servanda.game.solve import prepare
@@ -53,17 +53,19 @@ def gradient(
     worlds: Worlds,
     batches: int = 8,
     boxes: np.ndarray | None = None,
+    known: tuple[str, ...] = (),
 ) -> Gradient:
     """Differentiate figures in every world; `batches` independent sets of paths if it has any.
 
     The grid, its bounds (`boxes`, as in `run`, but a little wider) and the number of sweeps are
-    held fixed.
+    held fixed. `known` says what the figures are, then their names: with that, the traced program
+    is kept between runs.
     """
     if not program.follow or not program.game.stocks:
         batches = 1
     seeds = [replace(program, seed=program.seed + k).uniforms() for k in range(batches)]
     uniforms = jnp.asarray(np.stack(seeds)) if program.follow else jnp.zeros((1, 0, 4, 0))
-    labels: list[str] = []
+    labels = list(known[1:])
 
     def vector(theta: Array, box: Array, u: Array) -> Array:
         found = figures(program.world(theta, box, u))
@@ -75,7 +77,6 @@ def gradient(
         rows = jax.lax.map(lambda seed: back(seed)[0], jnp.eye(value.shape[0]))
         return value, rows
 
-    @functools.partial(jax.jit, compiler_options=compiler_options(program.once))
     def everywhere(thetas: Array, boxes: Array, uniforms: Array) -> tuple[Array, Array]:
         def world(item: tuple[Array, Array]) -> tuple[Array, Array]:
             theta, box = item
@@ -85,7 +86,14 @@ def gradient(
 
     if boxes is None:
         boxes = widened(program, bounds(program, worlds))
-    value, rows = jax.device_get(everywhere(jnp.asarray(worlds.values), boxes, uniforms))
+    arguments = (np.asarray(worlds.values), np.asarray(boxes), np.asarray(uniforms))
+    options = compiler_options(program.once)
+    if known:
+        depends = (known, program.depends())
+        function = traced(everywhere, depends, arguments, options, program.stocks())
+    else:
+        function = jax.jit(everywhere, compiler_options=options)
+    value, rows = jax.device_get(function(*arguments))
     error = np.zeros(rows[:, 0].shape)
     if batches > 1:
         error = rows.std(axis=1, ddof=1) / np.sqrt(batches)

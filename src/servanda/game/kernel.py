@@ -167,6 +167,13 @@ def handlers(levels: tuple[int, ...], source: str = "kernel") -> tuple[str, ...]
     return names
 
 
+def names(stocks: int) -> tuple[str, ...]:
+    """The names under which XLA knows the kernels for this number of stocks; none: pure JAX."""
+    if not all(ready(stocks, source) for source in HANDLERS):
+        return ()
+    return tuple(name for source in HANDLERS for name in _register(stocks, source)[0])
+
+
 @functools.cache
 def _register(stocks: int, source: str = "kernel") -> tuple[tuple[str, ...], str]:
     """Compile, load and register a kernel; its names in XLA, and `ready` or a reason."""

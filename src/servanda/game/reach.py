@@ -77,12 +77,14 @@ def _hulls(
     corners = np.array(list(itertools.product((0.0, 1.0), repeat=len(low))))
     share = jnp.asarray(np.concatenate([corners, np.full((1, len(low)), 0.5)]).T)
 
+    # one setting of each kind will do: nothing but where the stocks go is wanted
+    distinct = [(m, group, grid_views(group, group.courses)) for m in games for group in m.groups]
+
     def onward(box: Array, period: Array) -> tuple[Array, Array]:
         x = box[0][:, None] * (1.0 - share) + box[1][:, None] * share
         ends = [
-            evaluate_group(game, group, grid_views(group), p.at(period), x, period, False).arrival
-            for game in games
-            for group in game.groups
+            evaluate_group(game, group, views, p.at(period), x, period, False).arrival
+            for game, group, views in distinct
         ]
         flat = [a.reshape(-1, a.shape[-1]) for a in ends]
         lower = jnp.stack([a.min(axis=0) for a in flat]).min(axis=0)

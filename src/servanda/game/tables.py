@@ -133,12 +133,13 @@ def parameters(
     )
 
 
-def grid_views(group: Group) -> Views:
-    """The settings of a group against [setting, a, g]."""
+def grid_views(group: Group, some: np.ndarray | None = None) -> Views:
+    """The settings of a group (or `some` of them) against [setting, a, g]."""
     s = group.settings
+    which = np.arange(len(s.terms)) if some is None else some
 
     def lift(x: np.ndarray) -> Array:
-        return jnp.moveaxis(jnp.asarray(x), 0, -1)[..., None, None]
+        return jnp.moveaxis(jnp.asarray(x[which]), 0, -1)[..., None, None]
 
     return Views(
         lift(s.terms),

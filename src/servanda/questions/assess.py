@@ -220,7 +220,7 @@ class _Job:
             gain = value[root["signed"]] - value[root["no_deal"]]
             return {name: gain[parties.index(name)] for name in chairs}
 
-        return gradient(program, worths, self.world)
+        return gradient(program, worths, self.world, known=("worth", *chairs))
 
     def rider_worths(self) -> Riders | None:
         """Leave-one-out and Shapley value of every changed term, if there are at least two."""
