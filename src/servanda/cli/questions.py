@@ -10,6 +10,7 @@ from servanda.cli.plumbing import (
     Case,
     Chair,
     Fine,
+    Kept,
     Out,
     Picture,
     Seed,
@@ -77,6 +78,7 @@ def compare(
     worlds: Worlds = 64,
     seed: Seed = 0,
     fine: Fine = False,
+    folder: Kept = None,
     picture: Picture = None,
     as_json: AsJson = False,
     out: Out = None,
@@ -95,6 +97,7 @@ def compare(
             worlds=worlds,
             seed=seed,
             fine=fine,
+            folder=folder,
             progress=step,
         )
     return present(answer, as_json, out, picture)
@@ -112,6 +115,7 @@ def claims(
     worlds: Worlds = 64,
     seed: Seed = 0,
     fine: Fine = False,
+    folder: Kept = None,
     picture: Picture = None,
     as_json: AsJson = False,
     out: Out = None,
@@ -129,6 +133,7 @@ def claims(
             worlds=worlds,
             seed=seed,
             fine=fine,
+            folder=folder,
             progress=step,
         )
     return present(answer, as_json, out, picture)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from servanda.errors import QuestionError
 from servanda.runs.manifest import Manifest
 from servanda.runs.parquet import DamagedError, decode
+from servanda.runs.parts import PARTS
 from servanda.runs.store import Folder, Store
 
 if TYPE_CHECKING:
@@ -77,6 +78,9 @@ def read(folder: str | Path, partial: bool = False) -> Table:
     """
     store = Folder(Path(folder))
     manifest = store.manifest()
+    if PARTS in manifest.job:
+        names = ", ".join(map(str, manifest.job[PARTS]))
+        raise QuestionError(f"{folder} holds several tables: read the folder of one: {names}")
     numbers = tuple(number for number in store.numbers() if number < len(manifest))
     if len(numbers) < len(manifest) and not partial:
         raise QuestionError(
