@@ -99,6 +99,11 @@ class Offers:
     hands: tuple[tuple[int, int, int], ...]  # (offer, party, variant with its hands tied)
     wanted: Wanted
 
+    @property
+    def axes(self) -> Axes:
+        """The axes of what `run` gives."""
+        return axes_of(self.program.game.scenario, self.proposals, self.wanted)
+
     def run(
         self,
         values: Worlds | np.ndarray,
@@ -145,7 +150,7 @@ class Offers:
             "flow": np.asarray(courses.flow)[..., channels],
             "value": np.asarray(courses.value)[..., channels],
         }
-        return labelled(arrays, axes_of(game.scenario, self.proposals, self.wanted))
+        return labelled(arrays, self.axes)
 
 
 Axes = dict[str, dict[str, Any]]
@@ -310,10 +315,7 @@ def outcomes(
     for chunk, frame in zip(table.manifest, table.batches(), strict=True):
         frames[chunk.cells[0]].append(frame)
     return joined(
-        [
-            from_rows(some, axes_of(scenario, offers.proposals, offers.wanted))
-            for some, offers in zip(frames, batches, strict=True)
-        ]
+        [from_rows(some, offers.axes) for some, offers in zip(frames, batches, strict=True)]
     )
 
 
