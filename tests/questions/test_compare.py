@@ -131,7 +131,7 @@ def test_a_folder_of_something_else_is_refused_in_a_sentence(case, tmp_path):
     with pytest.raises(QuestionError, match="holds other files and no run"):
         sv.compare(case, ["half"], worlds=2, folder=tmp_path / "mine")
     with (
-        parts(tmp_path / "used", {}, ["one"]),
+        parts(tmp_path / "used", {}),
         pytest.raises(QuestionError, match="is being written by another run"),
     ):
         sv.compare(case, ["half"], worlds=2, folder=tmp_path / "used")

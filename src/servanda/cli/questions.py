@@ -317,6 +317,7 @@ def levers(
     ] = "signing",
     worlds: Worlds = 32,
     seed: Seed = 0,
+    folder: Kept = None,
     picture: Picture = None,
     as_json: AsJson = False,
     out: Out = None,
@@ -339,6 +340,7 @@ def levers(
             seed=seed,
             schedule=schedule,
             objective=objective,
+            folder=folder,
             progress=step,
         )
     return present(answer, as_json, out, picture)

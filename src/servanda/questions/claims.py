@@ -34,7 +34,7 @@ from servanda.questions.claim_figures import (
     rows_of,
     truths,
 )
-from servanda.questions.grid_error import FINER, SAFETY
+from servanda.questions.grid_error import ANOTHER_GRID, FINER, SAFETY
 from servanda.questions.outcomes import Wanted
 from servanda.questions.prim import Discovery, prim
 from servanda.questions.spread import share
@@ -48,9 +48,6 @@ from servanda.show.page import Block
 
 MOST = 0.75
 """A claim holds from this share of worlds on, and fails from one minus it downward."""
-
-ANOTHER_GRID = "another-grid"
-"""How the names of tables on another grid begin, if the answer is kept in a folder."""
 
 CONFIDENCE = 1.6448536269514722
 """The normal quantile of a two-sided 90 % interval."""
@@ -225,8 +222,7 @@ def claims(
         "levels": list(grid),
         "another_grid": None if another is None else list(another),
     }
-    tables = [*games.tables, *(f"{ANOTHER_GRID}-{t}" for t in games.tables if another)]
-    with parts(folder, job, tables) as place:
+    with parts(folder, job) as place:
         if games.needs:
             pool = cores()
             try:

@@ -20,7 +20,7 @@ from servanda.game.batch import Progress, cores, stakes
 from servanda.game.grid import FINE_NODES, NODES, coarser
 from servanda.game.levels import choose_levels
 from servanda.questions.answer import Answer, Origin
-from servanda.questions.grid_error import FINER, grid_error
+from servanda.questions.grid_error import ANOTHER_GRID, FINER, grid_error
 from servanda.questions.outcomes import NEVER, Outcomes, Wanted, outcomes
 from servanda.questions.spread import share
 from servanda.runs import parts
@@ -32,8 +32,8 @@ from servanda.show.page import Block
 DATES = (4, 8, 16, 40)
 """Periods at which survival is stated, with the horizon."""
 
-WORLDS, ANOTHER_GRID = "worlds", "another-grid"
-"""The tables of a comparison that is kept in a folder."""
+WORLDS = "worlds"
+"""The table of all worlds, if a comparison is kept in a folder."""
 
 LIKELY = 0.5
 """From this probability on something is said to be likely."""
@@ -158,7 +158,7 @@ def compare(
         "levels": list(grid),
         "another_grid": None if second_grid is None else list(second_grid),
     }
-    with parts(folder, job, [WORLDS, ANOTHER_GRID]) as place:
+    with parts(folder, job) as place:
         pool = cores()
         try:
             other = pool.submit(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
 from servanda.game.batch import Program, Progress, bounds, cores, here, run
 from servanda.runs import Chunk, Table
@@ -28,12 +29,35 @@ PER_CHUNK = 4
 """Rows in a chunk: what a kill loses at most is twice that for every core."""
 
 
-def digest(*arrays: np.ndarray) -> str:
-    """What tells arrays of numbers apart, for a job."""
+def digest(*parts: np.ndarray | str) -> str:
+    """What tells arrays of numbers, or texts, apart, for a job."""
     found = hashlib.sha256()
-    for a in arrays:
-        found.update(repr(a.shape).encode() + np.ascontiguousarray(a, float).tobytes())
+    for part in parts:
+        if isinstance(part, str):
+            found.update(part.encode())
+        else:
+            found.update(repr(part.shape).encode() + np.ascontiguousarray(part, float).tobytes())
     return found.hexdigest()[:16]
+
+
+def columns_of(name: str, x: np.ndarray, labels: Sequence[str] | None) -> dict[str, Any]:
+    """The columns of a figure [row, ...], one for each label of its last axis (None: it has none).
+
+    What is [row, period, ...] makes lists.
+    """
+    parts = (
+        {name: x} if labels is None else {f"{name}.{n}": x[..., k] for k, n in enumerate(labels)}
+    )
+    return {column: a if a.ndim == 1 else list(a) for column, a in parts.items()}
+
+
+def figure_of(
+    frames: Sequence[pd.DataFrame], name: str, labels: Sequence[str] | None
+) -> Float[np.ndarray, "row ..."]:
+    """A figure from its columns in tables one after the other; there is a label, if not None."""
+    columns = [name] if labels is None else [f"{name}.{n}" for n in labels]
+    parts = [np.concatenate([np.stack(f[c].to_list()) for f in frames]) for c in columns]
+    return np.asarray(parts[0] if labels is None else np.stack(parts, axis=-1), float)
 
 
 @dataclass

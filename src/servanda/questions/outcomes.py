@@ -8,8 +8,7 @@ alike; every question about more than one offer is asked of this.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -30,7 +29,7 @@ from servanda.game.paths import KINDS, Course
 from servanda.game.regimes import Bind, Variant
 from servanda.game.size import refuse_if_too_large
 from servanda.game.solve import signing_at_start
-from servanda.questions.in_chunks import Rows, digest, in_chunks
+from servanda.questions.in_chunks import Rows, columns_of, digest, figure_of, in_chunks
 from servanda.runs import Chunk
 from servanda.scenario.model import Obligation, Proposal, Scenario
 from servanda.scenario.worlds import Worlds
@@ -288,7 +287,7 @@ def outcomes(
         "what": "outcomes",
         "hash": scenario.hash,
         "deals": [p.name for p in proposals],
-        "offers": hashlib.sha256(repr(list(proposals)).encode()).hexdigest()[:16],
+        "offers": digest(repr(list(proposals))),
         "assumptions": list(names),
         "values": digest(rows, still),
         "wanted": asdict(wanted),
@@ -340,9 +339,7 @@ def to_rows(found: Outcomes, first: int = 0) -> pd.DataFrame:
         x = np.full((count, len(deals), *a.shape[2:]), np.nan)
         x[:, :here] = a.values
         x = x.reshape(count * len(deals), *a.shape[2:])
-        for column, part in _columns(name, a.dims, a.coords):
-            values = x[part]
-            columns[column] = values if values.ndim == 1 else list(values)
+        columns |= columns_of(name, x, _labels(a.dims, a.coords))
     return pd.DataFrame(columns)
 
 
@@ -353,25 +350,20 @@ def from_rows(frames: Sequence[pd.DataFrame], axes: Axes) -> Outcomes:
     arrays = {}
     for name, each in axes.items():
         shape = tuple(map(len, each.values()))
-        x = np.full((count * deals, *shape[1:]), np.nan)
-        if shape[0]:
-            for column, part in _columns(name, ("world", *each), each):
-                found = [np.stack(frame[column].to_list()) for frame in frames]
-                x[part] = np.concatenate(found)
-        arrays[name] = np.ascontiguousarray(x.reshape(count, deals, *shape[1:])[:, : shape[0]])
+        labels = _labels(tuple(each), each)
+        if 0 in shape:
+            arrays[name] = np.zeros((count, *shape))
+            continue
+        x = figure_of(frames, name, labels).reshape(count, deals, *shape[1:])
+        arrays[name] = np.ascontiguousarray(x[:, : shape[0]])
     return labelled(arrays, axes)
 
 
-def _columns(
-    name: str, dims: Sequence[Any], labels: Mapping[Any, Any]
-) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """The columns of a figure [row, period, label], and which part of it each holds."""
-    more = [d for d in dims if d not in ("world", "deal", "period")]
-    if not more:
-        yield name, (...,)
-        return
-    for k, label in enumerate(np.asarray(labels[more[0]])):
-        yield f"{name}.{label}", (..., k)
+def _labels(dims: Sequence[Any], coords: Mapping[Any, Any]) -> list[str] | None:
+    """The labels of a figure's last axis, if it is of parties, stocks and the like."""
+    if dims[-1] in ("deal", "period"):
+        return None
+    return [str(label) for label in np.asarray(coords[dims[-1]])]
 
 
 def joined(parts: Sequence[Outcomes], dim: str = "deal") -> Outcomes:

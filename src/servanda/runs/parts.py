@@ -1,6 +1,6 @@
 """One folder for work that makes several tables: each has a folder of its own inside.
 
-In: a folder (or none), the job, the names of the tables. Out: where each table goes. The outer
+In: a folder (or none) and the job. Out: where the table of a name goes. The outer
 folder has a manifest too, so that a folder of other work is refused before anything is computed,
 and a lock, so that one process at a time does the work.
 """
@@ -8,15 +8,15 @@ and a lock, so that one process at a time does the work.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from servanda.runs.manifest import describe
 from servanda.runs.store import writing
 
-PARTS = "parts"
-"""Where the job of an outer folder names its tables."""
+TABLES = "tables"
+"""What tells the job of an outer folder from that of a table."""
 
 Place = Callable[[str], Path | None]
 """Where the table of that name is kept; None: in memory."""
@@ -28,9 +28,7 @@ def nowhere(name: str) -> None:
 
 
 @contextlib.contextmanager
-def parts(
-    folder: str | Path | None, job: Mapping[str, Any], names: Sequence[str]
-) -> Iterator[Place]:
+def parts(folder: str | Path | None, job: Mapping[str, Any]) -> Iterator[Place]:
     """The place of every table of that job, while nobody else may write there.
 
     Raises:
@@ -39,6 +37,6 @@ def parts(
     if folder is None:
         yield nowhere
         return
-    manifest = describe({**job, PARTS: list(names)}, max(len(names), 1), 1, (1, 1))
+    manifest = describe({**job, TABLES: "each in a folder inside"}, 1, 1, (1, 1))
     with writing(Path(folder), manifest) as held:
         yield lambda name: held.path / name
