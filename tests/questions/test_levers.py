@@ -283,14 +283,14 @@ def test_the_party_asked_about_is_by_default_the_least_willing():
 
 
 def test_levers_go_on_from_their_folder_with_the_same_figures(tmp_path):
-    scenario, folder = load(FADE), tmp_path / "run"
-    asked = {"worlds": 5, "seed": 2}
-    plain = levers(scenario, "pact", **asked).to_json()
-    assert levers(scenario, "pact", **asked, folder=folder).to_json() == plain
+    scenario, folder = fading(), tmp_path / "run"
+    asked = {"party": "hawk", "budget": 0.3, "seed": 2}
+    plain = levers(scenario, "truce", worlds=5, **asked).to_json()
+    assert levers(scenario, "truce", worlds=5, **asked, folder=folder).to_json() == plain
     tables = {p.name for p in folder.iterdir() if p.is_dir()}
     assert {"packages", "acceptance", "acceptance-in-worlds", "packages-in-worlds"} <= tables
     for chunk in sorted(folder.rglob("chunk-*.parquet"))[::2]:
         chunk.unlink()
-    assert levers(scenario, "pact", **asked, folder=folder).to_json() == plain
+    assert levers(scenario, "truce", worlds=5, **asked, folder=folder).to_json() == plain
     with pytest.raises(QuestionError, match=r"holds another run: job\.worlds is 5 there"):
-        levers(scenario, "pact", worlds=6, seed=2, folder=folder)
+        levers(scenario, "truce", worlds=6, **asked, folder=folder)
