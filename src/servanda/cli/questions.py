@@ -255,6 +255,7 @@ def design(
     worlds: Worlds = 64,
     seed: Seed = 0,
     limit: Annotated[int, Parameter(help="Deals tried, at most.")] = 3000,
+    folder: Kept = None,
     picture: Picture = None,
     as_json: AsJson = False,
     out: Out = None,
@@ -285,6 +286,7 @@ def design(
             worlds=worlds,
             seed=seed,
             limit=limit,
+            folder=folder,
             progress=step,
         )
     return present(answer, as_json, out, picture)

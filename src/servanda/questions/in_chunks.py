@@ -101,6 +101,7 @@ def in_chunks(
     folder: Path | None,
     pool: Executor | None,
     progress: Progress | None,
+    per_chunk: int = PER_CHUNK,
 ) -> Table:
     """The table of a job, on this process's threads; `progress` is told rows solved, and in all."""
     many = cells * rows > 1
@@ -117,7 +118,7 @@ def in_chunks(
             folder,
             cells=cells,
             worlds=rows,
-            chunk=(1, PER_CHUNK),
+            chunk=(1, per_chunk),
             workers=len(jax.local_devices()) if many else 1,
             pool=own or pool or here(),
             progress=told,
