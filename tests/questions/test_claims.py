@@ -216,6 +216,26 @@ def test_a_party_that_gains_only_by_pumping_signs_a_sham():
     assert sv.claims(sv.load(text), worlds=4)["sham"].share == 1.0
 
 
+def test_claims_go_on_from_their_folder_with_the_same_figures(tmp_path):
+    tests = [
+        "given(worth(half, north), south.pump) > 1",
+        "pulled(worth(half, north), dredge) > 1",
+        "gradient(worth(half, north), benefit) > 1",
+        "sham(half, south) > 0.5",
+    ]
+    said = "".join(f'  c{k}: {{quote: q, test: "{test}"}}\n' for k, test in enumerate(tests))
+    case, folder = sv.load(RIVER + "claims:\n" + said), tmp_path / "run"
+    plain = sv.claims(case, worlds=6).to_json()
+    assert sv.claims(case, worlds=6, folder=folder).to_json() == plain
+    tables = sorted(p.name for p in folder.iterdir() if p.is_dir())
+    assert tables == ["01-given-south.pump", "02-pulled-dredge", "03-as-it-is", "04-hands-tied"]
+    for chunk in sorted(folder.rglob("chunk-*.parquet"))[::2]:
+        chunk.unlink()
+    assert sv.claims(case, worlds=6, folder=folder).to_json() == plain
+    with pytest.raises(QuestionError, match=r"holds another run: job\.worlds is 6 there"):
+        sv.claims(case, worlds=7, folder=folder)
+
+
 # -- stocks ---------------------------------------------------------------------------------------
 
 SILT = """

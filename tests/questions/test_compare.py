@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import servanda as sv
+from servanda.cli import main
 from servanda.errors import QuestionError
 from servanda.questions.compare import better_of, regret_of
+from servanda.runs import parts, read
 
 RIVER = Path(__file__).parent / "river.yaml"
 YEARS = (1 - 0.9**5) / (1 - 0.9)  # what one unit a year is worth to north
@@ -96,6 +98,43 @@ def test_some_offers_from_one_chair(case):
     assert few.deals == ("whole",)
     assert few.chairs == ("south",)
     assert "North" not in str(few)
+
+
+def test_a_comparison_goes_on_from_its_folder_with_the_same_figures(case, tmp_path, capsys):
+    folder = tmp_path / "run"
+    plain = sv.compare(case, worlds=9, seed=3).to_json()
+    assert sv.compare(case, worlds=9, seed=3, folder=folder).to_json() == plain
+    chunks = sorted(folder.rglob("chunk-*.parquet"))
+    chunks[1].unlink()
+    there = {chunk: chunk.stat().st_mtime_ns for chunk in (chunks[0], *chunks[2:])}
+    typed = ["compare", str(RIVER), "--worlds", "9", "--seed", "3", "--folder", str(folder)]
+    assert main([*typed, "--json"]) == 0
+    assert capsys.readouterr().out.strip() == plain.strip()
+    assert there == {chunk: chunk.stat().st_mtime_ns for chunk in there}
+    # another chair sees the same worlds
+    assert sv.compare(case, None, "south", worlds=9, seed=3, folder=folder).chairs == ("south",)
+
+
+def test_a_folder_of_something_else_is_refused_in_a_sentence(case, tmp_path):
+    sv.compare(case, ["half"], worlds=2, folder=tmp_path / "run")
+    with pytest.raises(QuestionError, match=r"holds another run: job\.seed is 0 there and 1 here"):
+        sv.compare(case, ["half"], worlds=2, seed=1, folder=tmp_path / "run")
+    with pytest.raises(QuestionError, match=r"holds another run: job\.deals"):
+        sv.compare(case, ["whole"], worlds=2, folder=tmp_path / "run")
+    with pytest.raises(QuestionError, match="holds another run"):
+        sv.table(case, ["half"], worlds=2, folder=tmp_path / "run")
+    with pytest.raises(QuestionError, match=r"several tables: .*worlds"):
+        read(tmp_path / "run")
+    assert set(read(tmp_path / "run" / "worlds").to_dataframe()["deal"]) == {"half"}
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").touch()
+    with pytest.raises(QuestionError, match="holds other files and no run"):
+        sv.compare(case, ["half"], worlds=2, folder=tmp_path / "mine")
+    with (
+        parts(tmp_path / "used", {}),
+        pytest.raises(QuestionError, match="is being written by another run"),
+    ):
+        sv.compare(case, ["half"], worlds=2, folder=tmp_path / "used")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import itertools
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import servanda as sv
@@ -190,3 +191,17 @@ def test_deals_of_one_game_come_out_as_deals_of_their_own() -> None:
         assert np.allclose(many.joint, alone.joint.values[:, 0], atol=0.02)
         scale = np.abs(alone.worth.values[:, 0]).max() + 1.0
         assert np.allclose(many.worth, alone.worth.values[:, 0], atol=0.02 * scale)
+
+
+def test_a_design_goes_on_from_its_folder_with_the_same_figures(tmp_path) -> None:
+    scenario, folder = sv.load(RIVER), tmp_path / "run"
+    asked = {"vary": ["share"], "steps": 3, "worlds": 8}
+    plain = sv.design(scenario, "half", **asked).to_dataframe()
+    for _ in range(2):
+        kept = sv.design(scenario, "half", **asked, folder=folder).to_dataframe()
+        pd.testing.assert_frame_equal(kept, plain, check_exact=True)
+        for chunk in sorted(folder.rglob("chunk-*.parquet"))[::2]:
+            chunk.unlink()
+    assert {"central-001", "central-002"} <= {p.name for p in folder.iterdir()}
+    with pytest.raises(QuestionError, match=r"holds another run: job\.like is 'half' there"):
+        sv.design(scenario, "whole", **asked, folder=folder)

@@ -280,3 +280,17 @@ def test_named_packages_are_tried_beside_nothing(monks):
 
 def test_the_party_asked_about_is_by_default_the_least_willing():
     assert levers(fading(), "truce", among=["squeeze"], worlds=1).party == "hawk"
+
+
+def test_levers_go_on_from_their_folder_with_the_same_figures(tmp_path):
+    scenario, folder = fading(), tmp_path / "run"
+    asked = {"party": "hawk", "budget": 0.3, "seed": 2}
+    plain = levers(scenario, "truce", worlds=5, **asked).to_json()
+    assert levers(scenario, "truce", worlds=5, **asked, folder=folder).to_json() == plain
+    tables = {p.name for p in folder.iterdir() if p.is_dir()}
+    assert {"packages", "acceptance", "acceptance-in-worlds", "packages-in-worlds"} <= tables
+    for chunk in sorted(folder.rglob("chunk-*.parquet"))[::2]:
+        chunk.unlink()
+    assert levers(scenario, "truce", worlds=5, **asked, folder=folder).to_json() == plain
+    with pytest.raises(QuestionError, match=r"holds another run: job\.worlds is 5 there"):
+        levers(scenario, "truce", worlds=6, **asked, folder=folder)

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import servanda as sv
 from servanda.errors import QuestionError
 from servanda.game.bind import bind
-from servanda.questions.outcomes import NEVER, Wanted, joined, outcomes, schedule_of
+from servanda.questions.outcomes import (
+    NEVER,
+    Outcomes,
+    Wanted,
+    from_rows,
+    joined,
+    outcomes,
+    prepare,
+    schedule_of,
+    to_rows,
+)
+from servanda.runs.parquet import decode, encode
 
 DIKE = """
 title: A dike
@@ -142,6 +154,34 @@ def test_outcomes_can_be_joined_along_worlds(case, worlds, together):
     parts = [outcomes(case, list(case.proposals.values()), half) for half in halves]
     whole = joined(parts, "world")
     assert whole.worth.values == pytest.approx(together.worth.values, abs=1e-9)
+
+
+def test_rows_of_a_file_give_back_every_bit(case, worlds, together):
+    """Also what was not asked (NaN) and figures without an axis; chunk by chunk."""
+    wanted = Wanted(tied=True, courses=True)
+    axes = prepare(case, list(case.proposals.values()), (), wanted=wanted).axes
+    frames = []
+    for number, part in enumerate((slice(0, 2), slice(2, 5))):
+        some = Outcomes(**{name: a.isel(world=part) for name, a in vars(together).items()})
+        data = encode(to_rows(some, part.start), "run", number)
+        frames.append(decode(data, "run", number).to_pandas())
+    assert list(frames[1].world.unique()) == [2, 3, 4]
+    for name, a in vars(from_rows(frames, axes)).items():
+        xr.testing.assert_identical(a, getattr(together, name))
+        assert a.dtype == float
+    assert np.isnan(together.tied.values).any()
+
+
+@pytest.mark.parametrize("deals", [[], ["truce", "paid"]])
+def test_a_folder_changes_no_figure(case, worlds, deals, tmp_path):
+    proposals = [case.proposals[name] for name in deals]
+    asked = {"wanted": Wanted(survival=False, courses=True), "batch": 1}
+    plain = outcomes(case, proposals, worlds, **asked)
+    for _ in range(2):
+        kept = outcomes(case, proposals, worlds, folder=tmp_path / "run", **asked)
+        for name, a in vars(kept).items():
+            xr.testing.assert_identical(a, getattr(plain, name))
+        sorted((tmp_path / "run").glob("chunk-*.parquet"))[0].unlink()
 
 
 def test_without_offers_and_courses_there_is_nothing_to_ask(case, worlds):

@@ -10,7 +10,8 @@ import time
 import pandas as pd
 import pytest
 
-from runs.work import SIZE, drive, drive_processes, expected, products
+import servanda as sv
+from runs.work import SIZE, drive, drive_compare, drive_processes, expected, products
 from servanda.errors import QuestionError
 from servanda.runs import read, run
 
@@ -21,7 +22,9 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 def context():
     """Processes that need not import everything again."""
     found = multiprocessing.get_context("forkserver")
-    found.set_forkserver_preload(["pandas", "pyarrow.parquet", "servanda.game.runtime"])
+    found.set_forkserver_preload(
+        ["pandas", "pyarrow.parquet", "scipy.stats.qmc", "servanda.questions.compare"]
+    )
     return found
 
 
@@ -33,7 +36,8 @@ def wait_for(what, seconds=30):
 
 
 def files(folder):
-    return {file.name: file.read_bytes() for file in folder.glob("chunk-*.parquet")}
+    found = folder.rglob("chunk-*.parquet")
+    return {str(file.relative_to(folder)): file.read_bytes() for file in found}
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -42,7 +46,7 @@ def test_ten_kills_lose_nothing_and_compute_nothing_twice(seed, context, tmp_pat
     job = {"sleep": 0.03, "log": str(log)}
     log.touch()
     rng = random.Random(seed)
-    forced = [("rename", 1), ("sync", 1), ("rename", 2), ("sync", 2)]
+    forced = [(what, n, 0.0) for what in ("rename", "sync") for n in (1, 2)]
     moments = [*forced, *[None] * 6]
     rng.shuffle(moments)
     killed = 0
@@ -69,6 +73,62 @@ def test_ten_kills_lose_nothing_and_compute_nothing_twice(seed, context, tmp_pat
     run(job, products, tmp_path / "whole", **SIZE)
     assert files(folder) == files(tmp_path / "whole")
     assert not list(folder.glob("*.tmp"))
+
+
+DAM = """
+title: A dam
+period: year
+horizon: 3
+terminal: zero
+parties:
+  north: {patience: 0.9, stakes: 1, acuity: 6}
+  south: {patience: 0.8, stakes: 1, acuity: 6}
+assumptions:
+  prize: {value: [0.5, 1, 1.5], why: what a raid brings}
+stocks:
+  guard: {start: 0.4, next: guard + 0.1*south.arm}
+moves:
+  south: [wait, arm]
+  north: [wait, raid]
+interests:
+  north: {raid: north.raid*(prize - guard)}
+  south: {loss: -north.raid, upkeep: -0.2*south.arm}
+obligations:
+  no_raid: {party: north, never: raid, verified: 0.9}
+proposals:
+  truce: {signatories: [north, south]}
+"""
+
+
+@pytest.mark.slow
+def test_a_comparison_killed_ten_times_is_that_of_nobody_killed(context, tmp_path):
+    folder, worlds = tmp_path / "run", 400
+    rng = random.Random(1)
+    moments = [(what, n, 0.0) for what in ("rename", "sync") for n in (1, 3)]
+    moments += [("solve", rng.randrange(3, 7), rng.uniform(0, 0.06)) for _ in range(6)]
+    rng.shuffle(moments)
+    whole = sv.compare(sv.load(DAM), worlds=worlds, folder=tmp_path / "whole")
+    killed = 0
+    for moment in moments:
+        before = files(folder)
+        process = context.Process(target=drive_compare, args=(DAM, worlds, folder, moment))
+        process.start()
+        process.join(120)
+        assert process.exitcode == -signal.SIGKILL, moment
+        killed += 1
+        if moment[0] == "rename":
+            assert list(folder.rglob("chunk-*.parquet.tmp"))
+        # what is finished stays as it is, and every kill comes before the end
+        assert before.items() <= files(folder).items()
+        assert len(files(folder)) < len(files(tmp_path / "whole"))
+    assert killed == 10
+    before = {name: (folder / name).stat().st_mtime_ns for name in files(folder)}
+    assert len(before) > 10
+    resumed = sv.compare(sv.load(DAM), worlds=worlds, folder=folder)
+    assert before == {name: (folder / name).stat().st_mtime_ns for name in before}
+    assert files(folder) == files(tmp_path / "whole")
+    assert not list(folder.rglob("*.tmp"))
+    assert resumed.to_json() == whole.to_json()
 
 
 def test_another_process_is_kept_out_until_the_first_has_died(context, tmp_path):

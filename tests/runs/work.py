@@ -3,11 +3,14 @@
 import os
 import signal
 import stat
+import threading
 import time
 from pathlib import Path
 
 import pandas as pd
 
+import servanda as sv
+from servanda.questions.in_chunks import Rows
 from servanda.runs import run
 
 SIZE = {"cells": 6, "worlds": 20, "chunk": (2, 5)}  # 12 chunks
@@ -48,19 +51,20 @@ def failing(job, chunk):
     return products(job, chunk)
 
 
-def drive(job, folder, moment):
-    """A run in a process of its own that kills itself at a chosen call of the system, if any.
+def die_at(moment, folder):
+    """Have this process kill itself at a chosen moment, if any.
 
-    `moment` is (what, n): before the n-th rename of a chunk, or before the folder is synced
-    after it.
+    `moment` is (what, n, more): at the n-th "rename" of a chunk, just before it; at the n-th "sync"
+    of a folder that has a chunk, just before it; `more` seconds after the n-th call to "solve".
     """
-    replace, fsync = os.replace, os.fsync
-    what, left = moment or (None, -1)
+    replace, fsync, solve = os.replace, os.fsync, Rows.solve
+    what, left, delay = moment or (None, -1, 0.0)
 
     def counted(due):
         nonlocal left
         left -= bool(due)
         if due and left == 0:
+            time.sleep(delay)
             os.kill(os.getpid(), signal.SIGKILL)
 
     def replacing(source, target, **more):
@@ -70,12 +74,28 @@ def drive(job, folder, moment):
 
     def syncing(descriptor):
         if what == "sync":
-            there = any(Path(folder).glob("chunk-*.parquet"))
+            there = any(Path(folder).rglob("chunk-*.parquet"))
             counted(stat.S_ISDIR(os.fstat(descriptor).st_mode) and there)
         fsync(descriptor)
 
-    os.replace, os.fsync = replacing, syncing
+    def solving(*some):
+        if what == "solve":
+            threading.Thread(target=counted, args=(True,)).start()
+        return solve(*some)
+
+    os.replace, os.fsync, Rows.solve = replacing, syncing, solving
+
+
+def drive(job, folder, moment):
+    """A run in a process of its own that kills itself at a chosen moment, if any."""
+    die_at(moment, folder)
     run(job, products, folder, **SIZE)
+
+
+def drive_compare(text, worlds, folder, moment):
+    """A comparison in a process of its own that kills itself at a chosen moment."""
+    die_at(moment, folder)
+    sv.compare(sv.load(text), worlds=worlds, folder=folder)
 
 
 def drive_processes(job, folder):

@@ -41,6 +41,12 @@ Fine = Annotated[
     bool,
     Parameter(negative="", show_default=False, help="A finer grid: slower, smaller grid error."),
 ]
+Kept = Annotated[
+    Path | None,
+    Parameter(
+        name="--folder", help="Keep here what is finished; the same again goes on from there."
+    ),
+]
 Picture = Annotated[
     str | None, Parameter(help="What to draw if --out ends in .svg or .png; see the docs.")
 ]

@@ -10,6 +10,7 @@ from servanda.cli.plumbing import (
     Case,
     Chair,
     Fine,
+    Kept,
     Out,
     Picture,
     Seed,
@@ -77,6 +78,7 @@ def compare(
     worlds: Worlds = 64,
     seed: Seed = 0,
     fine: Fine = False,
+    folder: Kept = None,
     picture: Picture = None,
     as_json: AsJson = False,
     out: Out = None,
@@ -95,6 +97,7 @@ def compare(
             worlds=worlds,
             seed=seed,
             fine=fine,
+            folder=folder,
             progress=step,
         )
     return present(answer, as_json, out, picture)
@@ -112,6 +115,7 @@ def claims(
     worlds: Worlds = 64,
     seed: Seed = 0,
     fine: Fine = False,
+    folder: Kept = None,
     picture: Picture = None,
     as_json: AsJson = False,
     out: Out = None,
@@ -129,6 +133,7 @@ def claims(
             worlds=worlds,
             seed=seed,
             fine=fine,
+            folder=folder,
             progress=step,
         )
     return present(answer, as_json, out, picture)
@@ -250,6 +255,7 @@ def design(
     worlds: Worlds = 64,
     seed: Seed = 0,
     limit: Annotated[int, Parameter(help="Deals tried, at most.")] = 3000,
+    folder: Kept = None,
     picture: Picture = None,
     as_json: AsJson = False,
     out: Out = None,
@@ -280,6 +286,7 @@ def design(
             worlds=worlds,
             seed=seed,
             limit=limit,
+            folder=folder,
             progress=step,
         )
     return present(answer, as_json, out, picture)
@@ -312,6 +319,7 @@ def levers(
     ] = "signing",
     worlds: Worlds = 32,
     seed: Seed = 0,
+    folder: Kept = None,
     picture: Picture = None,
     as_json: AsJson = False,
     out: Out = None,
@@ -334,6 +342,7 @@ def levers(
             seed=seed,
             schedule=schedule,
             objective=objective,
+            folder=folder,
             progress=step,
         )
     return present(answer, as_json, out, picture)

@@ -12,19 +12,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from servanda.game.batch import Follow, Program, Progress, course_of, run, stakes
+from servanda.game.batch import Follow, Program, Progress, course_of, stakes
 from servanda.game.bind import bind
 from servanda.game.build import Game, build
 from servanda.game.method import make_method
 from servanda.game.regimes import Bind, Variant
 from servanda.game.size import refuse_if_too_large
+from servanda.questions.in_chunks import Rows, columns_of, digest, figure_of, in_chunks
 from servanda.questions.outcomes import PATHS, duties
+from servanda.runs import Chunk
 from servanda.scenario.model import Proposal, Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 YEAR = {"day": 365, "week": 52, "month": 12, "quarter": 4, "year": 1}
 
@@ -177,9 +183,73 @@ class Table:
         values: Float[np.ndarray, "world period+1 assumption"],
         progress: Progress | None = None,
         pool: Executor | None = None,
+        folder: Path | None = None,
     ) -> Reading:
-        """Solve the game under every schedule, and read it."""
-        return self.read(run(self.program, values, progress, pool))
+        """Solve the game under every schedule, and read it; `folder` keeps what is finished."""
+        game, rows = self.program.game, Rows(self.program, values, values)
+        job = {
+            "what": "acceptance",
+            "hash": game.scenario.hash,
+            "variants": digest(repr(game.variants)),
+            "party": self.party,
+            "others": [a.name for a in self.others],
+            "values": digest(values),
+            "levels": list(self.program.method.grid.levels),
+            "seed": self.program.seed,
+            "paths": self.program.paths,
+            "once": self.program.once,
+        }
+
+        def work(chunk: Chunk) -> pd.DataFrame:
+            return self._rows(self.read(rows.solve(*chunk.worlds)), chunk.worlds[0])
+
+        table = in_chunks(
+            job, work, cells=1, rows=len(values), folder=folder, pool=pool, progress=progress
+        )
+        return self._reading(list(table.batches()))
+
+    def _rows(self, found: Reading, first: int) -> pd.DataFrame:
+        """A row for every world, counted from `first`."""
+        import pandas as pd
+
+        columns: dict[str, Any] = {"world": first + np.arange(len(found.joint))}
+        arrays = {name: getattr(found, name) for name in ("worth", "no_deal", "signing")}
+        arrays |= {name: getattr(found, name) for name in ("joint", "survival", "broken")}
+        arrays["deal"] = found.course.deal
+        arrays["others"] = np.moveaxis(found.course.others, 1, -1)
+        for name, x in arrays.items():
+            columns |= columns_of(name, x, self._labels.get(name))
+        return pd.DataFrame(columns)
+
+    def _reading(self, frames: list[pd.DataFrame]) -> Reading:
+        """The reading of `_rows`."""
+
+        def figure(name: str) -> np.ndarray:
+            return figure_of(frames, name, self._labels.get(name))
+
+        scenario, names = self.program.game.scenario, (NO_DEAL, *(a.name for a in self.others))
+        others = np.ascontiguousarray(np.moveaxis(figure("others"), -1, 1))
+        return Reading(
+            worth=figure("worth"),
+            no_deal=figure("no_deal"),
+            joint=figure("joint"),
+            signing=figure("signing"),
+            survival=figure("survival"),
+            broken=figure("broken"),
+            course=Course(names, figure("deal"), others, window_of(scenario)),
+        )
+
+    @property
+    def _labels(self) -> dict[str, tuple[str, ...]]:
+        """The labels of the figures that are a column each."""
+        game = self.program.game
+        deal = game.variants[0].proposal
+        return {
+            "worth": game.parties,
+            "no_deal": game.parties,
+            "signing": deal.signatories if deal else (),
+            "others": (NO_DEAL, *(a.name for a in self.others)),
+        }
 
     def read(self, out: dict[str, Any]) -> Reading:
         from servanda.game.paths import KINDS

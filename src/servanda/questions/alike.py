@@ -9,21 +9,38 @@ formulas read the number that belongs to that age.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from servanda.game.batch import Follow, Program, bounds, run, stakes
+from servanda.game.batch import Follow, Program, Progress, stakes
 from servanda.game.build import build
 from servanda.game.method import make_method
 from servanda.game.regimes import Variant
 from servanda.game.size import refuse_if_too_large
-from servanda.questions.outcomes import Offers, Wanted
+from servanda.questions.in_chunks import (
+    PER_CHUNK,
+    Rows,
+    columns_of,
+    digest,
+    figure_of,
+    in_chunks,
+)
+from servanda.questions.outcomes import Offers, Outcomes, Wanted
+from servanda.runs import Chunk
 from servanda.scenario.formulas import Formula, evaluate, parse_formula, substitute
 from servanda.scenario.model import Proposal, Scenario, Term
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MANY = 256
+"""From so many pairs on chunks are four times as large, so that there are fewer files."""
 
 Pairs = Int[np.ndarray, "row 2"]
 """Rows of (deal, world)."""
@@ -64,47 +81,99 @@ class Deals:
         deals: Sequence[Proposal],
         pairs: Pairs,
         values: Float[np.ndarray, "world assumption"],
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress | None = None,
         pool: Executor | None = None,
+        folder: Path | None = None,
     ) -> Figures:
-        """The figures of every pair of a deal and a world."""
-        parties, count = len(self.scenario.parties), len(pairs)
-        found = Figures(
-            np.full((count, parties), np.nan),
-            np.full((count, parties), np.nan),
-            *(np.full(count, np.nan) for _ in range(3)),
-        )
-        groups: dict[object, list[int]] = {}
+        """The figures of every pair of a deal and a world; `folder` keeps what is finished."""
         kinds = {int(d): pattern(self.scenario, deals[int(d)]) for d in np.unique(pairs[:, 0])}
+        groups: dict[object, list[int]] = {}
         for row, (deal, _) in enumerate(pairs):
             groups.setdefault(kinds[int(deal)], []).append(row)
         ages = self.ages(deals)
-        done = 0
-        for kind, rows in groups.items():
-            key = (kind, ages)
-            if key not in self.offers:
-                first = deals[int(pairs[rows[0], 0])]
-                self.offers[key] = template(
-                    self.scenario, first, ages, self.levels, self.paths, self.seed
-                )
-            offers = self.offers[key]
-            agreed = np.array([numbers(self.scenario, deals[int(pairs[r, 0])], ages) for r in rows])
-            theta = np.concatenate([values[pairs[rows, 1]], agreed], axis=1)
-            boxes = bounds(offers.program, theta)
+        solved = [
+            self._group(deals, pairs[rows], values, kind, ages) for kind, rows in groups.items()
+        ]
+        order = np.concatenate([np.array(rows) for rows in groups.values()])
+        ends = np.cumsum([len(rows) for rows in groups.values()])
+        job = {
+            "what": "deals",
+            "hash": self.scenario.hash,
+            "like": self.like.name,
+            "deals": digest(repr([deals[d] for d in kinds])),
+            "pairs": digest(pairs, *(rows.values for _, rows in solved)),
+            "levels": list(self.levels),
+            "period": self.period,
+            "paths": self.paths,
+            "seed": self.seed,
+        }
 
-            def step(n: int, _: int, done: int = done) -> None:
-                if progress:
-                    progress(done + n, count)
+        def work(chunk: Chunk) -> pd.DataFrame:
+            """Some rows in the order of the groups, perhaps of several."""
+            import pandas as pd
 
-            out = offers.read(run(offers.program, theta, step, pool, boxes))
-            found.worth[rows] = out.worth.values[:, 0]
-            found.signing[rows] = out.signing.values[:, 0]
-            found.joint[rows] = out.joint.values[:, 0]
-            found.survival[rows] = out.survival.values[:, 0, self.period]
-            found.kept[rows] = 1.0 - out.broken.values[:, 0, self.period].sum(axis=-1)
-            done += len(rows)
-        self.solves += count
-        return found
+            first, last = chunk.worlds
+            parts = []
+            for (offers, rows), end in zip(solved, ends, strict=True):
+                start = end - len(rows.values)
+                low, high = max(first, start), min(last, end)
+                if low < high:
+                    out = rows.solve(int(low - start), int(high - start))
+                    parts.append(self._rows(offers.read(out), pairs[order[low:high]]))
+            return pd.concat(parts, ignore_index=True)
+
+        table = in_chunks(
+            job,
+            work,
+            cells=1,
+            rows=len(pairs),
+            folder=folder,
+            pool=pool,
+            progress=progress,
+            per_chunk=PER_CHUNK if len(pairs) < MANY else 4 * PER_CHUNK,
+        )
+        self.solves += len(pairs)
+        frames, back = list(table.batches()), np.argsort(order)
+        names = [f.name for f in fields(Figures)]
+        return Figures(**{n: figure_of(frames, n, self._labels(n))[back] for n in names})
+
+    def _group(
+        self,
+        deals: Sequence[Proposal],
+        pairs: Pairs,
+        values: Float[np.ndarray, "world assumption"],
+        kind: object,
+        ages: tuple[int, ...],
+    ) -> tuple[Offers, Rows]:
+        """The game of deals of one pattern, and the rows it is solved with."""
+        key = (kind, ages)
+        if key not in self.offers:
+            first = deals[int(pairs[0, 0])]
+            self.offers[key] = template(
+                self.scenario, first, ages, self.levels, self.paths, self.seed
+            )
+        agreed = np.array([numbers(self.scenario, deals[int(d)], ages) for d in pairs[:, 0]])
+        theta = np.concatenate([values[pairs[:, 1]], agreed], axis=1)
+        return self.offers[key], Rows(self.offers[key].program, theta, theta)
+
+    def _rows(self, out: Outcomes, pairs: Pairs) -> pd.DataFrame:
+        """A row for every pair."""
+        import pandas as pd
+
+        figures = Figures(
+            worth=out.worth.values[:, 0],
+            signing=out.signing.values[:, 0],
+            joint=out.joint.values[:, 0],
+            survival=out.survival.values[:, 0, self.period],
+            kept=1.0 - out.broken.values[:, 0, self.period].sum(axis=-1),
+        )
+        columns: dict[str, object] = {"deal": pairs[:, 0], "world": pairs[:, 1]}
+        for f in fields(Figures):
+            columns |= columns_of(f.name, getattr(figures, f.name), self._labels(f.name))
+        return pd.DataFrame(columns)
+
+    def _labels(self, figure: str) -> list[str] | None:
+        return list(self.scenario.parties) if figure in ("worth", "signing") else None
 
     def ages(self, deals: Sequence[Proposal]) -> tuple[int, ...]:
         """How many periods of each term's list have to be told apart."""

@@ -19,11 +19,11 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Bool, Float
 
-from servanda.game.batch import bounds, run
 from servanda.game.bind import bind
 from servanda.game.regimes import Bind
-from servanda.questions.outcomes import NEVER, Outcomes, Wanted, joined, prepare
+from servanda.questions.outcomes import BATCH, NEVER, Outcomes, Wanted, outcomes
 from servanda.questions.packages import amounts, modal_amounts, package, schedule_of_package
+from servanda.runs import Place, nowhere
 from servanda.scenario.claim_language import FUNCTIONS
 from servanda.scenario.formulas import Formula, evaluate
 from servanda.scenario.model import Scenario
@@ -37,9 +37,6 @@ FIXED_STEP: Final = 0.01
 
 TREND: Final = 12
 """The period a trend looks to unless told, or the horizon if that is sooner."""
-
-BATCH: Final = 12
-"""Offers in one game."""
 
 Array = Float[np.ndarray, " world"]
 Progress = Callable[[int, int], None]
@@ -439,8 +436,12 @@ class Games:
 
     def solves(self, rows: Rows) -> int:
         """Worlds to be solved in all."""
-        batches = [max(1, -(-len(self.needs[c].deals) // BATCH)) for c in self.needs]
-        return len(rows) * sum(batches)
+        return len(rows) * sum(map(_batches, self.needs.values()))
+
+    @cached_property
+    def tables(self) -> list[str]:
+        """A name for what each program gives, in the order of `together`."""
+        return [f"{k + 1:02d}-{_in_words(each[0])}" for k, each in enumerate(self.together)]
 
     def solve(
         self,
@@ -449,44 +450,55 @@ class Games:
         seed: int,
         pool: Executor | None = None,
         progress: Progress | None = None,
+        place: Place = nowhere,
     ) -> dict[Context, Outcomes]:
-        """Every context's outcomes in every row.
+        """Every context's outcomes in every row; `place` says where each program's are kept.
 
         The grid's bounds are those of the assumptions before a shift, so that a derivative is not
         that of the grid.
         """
         found: dict[Context, Outcomes] = {}
         scenario, done, total = self.scenario, 0, self.solves(rows)
-        for contexts in self.together:
+        for table, contexts in zip(self.tables, self.together, strict=True):
             need = self.needs[contexts[0]]
             proposals = [p for name, p in scenario.proposals.items() if name in need.deals]
-            wanted = Wanted(need.survival, contexts[0].tied, need.courses or not proposals)
-            values = np.concatenate([values_in(scenario, rows, c) for c in contexts])
             still = [values_in(scenario, rows, replace(c, shift=("", 0))) for c in contexts]
-            parts = []
-            for k in range(0, max(len(proposals), 1), BATCH):
-                offers = prepare(
-                    scenario,
-                    proposals[k : k + BATCH],
-                    rows.names,
-                    wanted=wanted,
-                    levels=levels,
-                    seed=seed,
-                    binds=binds_of(scenario, contexts[0]),
-                    once=len(values) < 8,
-                )
-                boxes = bounds(offers.program, np.concatenate(still))
 
-                def step(n: int, _: int, done: int = done) -> None:
-                    if progress:
-                        progress(done + n, total)
+            def step(n: int, _: int, done: int = done) -> None:
+                if progress:
+                    progress(done + n, total)
 
-                parts.append(offers.read(run(offers.program, values, step, pool, boxes)))
-                done += len(values)
-            both = joined(parts)
+            both = outcomes(
+                scenario,
+                proposals,
+                np.concatenate([values_in(scenario, rows, c) for c in contexts]),
+                names=rows.names,
+                wanted=Wanted(need.survival, contexts[0].tied, need.courses or not proposals),
+                levels=levels,
+                seed=seed,
+                binds=binds_of(scenario, contexts[0]),
+                still=np.concatenate(still),
+                folder=place(table),
+                progress=step,
+                pool=pool,
+            )
+            done += len(contexts) * len(rows) * _batches(need)
             for k, context in enumerate(contexts):
                 found[context] = _some_worlds(both, k * len(rows), len(rows))
         return found
+
+
+def _batches(need: Need) -> int:
+    return max(1, -(-len(need.deals) // BATCH))
+
+
+def _in_words(context: Context) -> str:
+    """The game of a context, as the name of a folder."""
+    said = [f"given-{m}" for m in context.moves]
+    said += [f"pulled-{n}" for n in context.levers]
+    said += [f"without-{p}" for p in context.aside]
+    said += ["hands-tied"] if context.tied else []
+    return "-".join(said)[:60].rstrip(".-") or "as-it-is"
 
 
 def _some_worlds(o: Outcomes, start: int, count: int) -> Outcomes:

@@ -13,6 +13,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -33,11 +34,12 @@ from servanda.questions.claim_figures import (
     rows_of,
     truths,
 )
-from servanda.questions.grid_error import FINER, SAFETY
+from servanda.questions.grid_error import ANOTHER_GRID, FINER, SAFETY
 from servanda.questions.outcomes import Wanted
 from servanda.questions.prim import Discovery, prim
 from servanda.questions.spread import share
 from servanda.questions.verdict import Split, best_split
+from servanda.runs import parts
 from servanda.scenario.model import Claim, Scenario
 from servanda.scenario.worlds import Worlds, draw
 from servanda.show.figures import band
@@ -187,12 +189,14 @@ def claims(
     worlds: int = 64,
     seed: int = 0,
     fine: bool = False,
+    folder: str | Path | None = None,
     progress: Progress | None = None,
 ) -> ClaimsAnswer:
     """Test the claims of a scenario (all, unless some are named) over worlds.
 
-    Raises QuestionError for an unknown claim, if there is none, or if a game is too large for this
-    machine.
+    In `folder` what is finished is kept; the same question goes on from there. Raises QuestionError
+    for an unknown claim, if there is none, if a game is too large for this machine, or for a folder
+    of something else.
     """
     chosen = choose_claims(scenario, names)
     sample = draw(scenario, worlds, seed)
@@ -202,21 +206,39 @@ def claims(
         gather.holds(claim.test.tree)
     games = Games(scenario, gather.needs)
     grid: tuple[int, ...] = ()
+    another: tuple[int, ...] | None = None
     second = None
     solved: dict[Context, Any] = {}
-    if gather.needs:
+    if games.needs:
         grid = choose_levels(scenario, FINE_NODES if fine else NODES)
-        pool = cores()
-        try:
-            other = None
-            if scenario.stocks:
-                another = coarser(grid) if fine else choose_levels(scenario, FINER * NODES)
+        if scenario.stocks:
+            another = coarser(grid) if fine else choose_levels(scenario, FINER * NODES)
+    job = {
+        "question": "claims",
+        "hash": scenario.hash,
+        "claims": [c.name for c in chosen],
+        "worlds": worlds,
+        "seed": seed,
+        "levels": list(grid),
+        "another_grid": None if another is None else list(another),
+    }
+    with parts(folder, job) as place:
+        if games.needs:
+            pool = cores()
+            try:
+                other = None
                 if another is not None:
-                    other = pool.submit(games.solve, rows.first(), another, seed)
-            solved = games.solve(rows, grid, seed, pool, progress)
-            second = other.result() if other else None
-        finally:
-            pool.shutdown(cancel_futures=True)
+                    other = pool.submit(
+                        games.solve,
+                        rows.first(),
+                        another,
+                        seed,
+                        place=lambda table: place(f"{ANOTHER_GRID}-{table}"),
+                    )
+                solved = games.solve(rows, grid, seed, pool, progress, place)
+                second = other.result() if other else None
+            finally:
+                pool.shutdown(cancel_futures=True)
     here = Reader(scenario, rows, solved)
     results = [here.holds(claim.test.tree) for claim in chosen]
     there = None

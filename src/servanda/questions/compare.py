@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,9 +20,10 @@ from servanda.game.batch import Progress, cores, stakes
 from servanda.game.grid import FINE_NODES, NODES, coarser
 from servanda.game.levels import choose_levels
 from servanda.questions.answer import Answer, Origin
-from servanda.questions.grid_error import FINER, grid_error
-from servanda.questions.outcomes import NEVER, Outcomes, Wanted, joined, outcomes
+from servanda.questions.grid_error import ANOTHER_GRID, FINER, grid_error
+from servanda.questions.outcomes import NEVER, Outcomes, Wanted, outcomes
 from servanda.questions.spread import share
+from servanda.runs import parts
 from servanda.scenario.model import Proposal, Scenario
 from servanda.scenario.worlds import Worlds, draw, modal
 from servanda.show.marks import Spec
@@ -29,6 +31,9 @@ from servanda.show.page import Block
 
 DATES = (4, 8, 16, 40)
 """Periods at which survival is stated, with the horizon."""
+
+WORLDS = "worlds"
+"""The table of all worlds, if a comparison is kept in a folder."""
 
 LIKELY = 0.5
 """From this probability on something is said to be likely."""
@@ -129,12 +134,14 @@ def compare(
     seed: int = 0,
     fine: bool = False,
     levels: tuple[int, ...] | None = None,
+    folder: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Compare offers (all, unless some are named) over the same worlds, from one chair or all.
 
-    With `fine` the central case is solved on a finer grid, the worlds on the usual one. Raises
-    QuestionError for an unknown deal or party, or a game too large for this machine.
+    With `fine` the central case is solved on a finer grid, the worlds on the usual one. In `folder`
+    what is finished is kept; the same question goes on from there. Raises QuestionError for an
+    unknown deal or party, a game too large for this machine, or a folder of something else.
     """
     chosen = choose_deals(scenario, deals)
     chairs = choose_chairs(scenario, party)
@@ -142,22 +149,35 @@ def compare(
     finer = FINE_NODES if fine else FINER * NODES
     second_grid = coarser(grid) if levels else choose_levels(scenario, finer)
     sample, centre = draw(scenario, worlds, seed), modal(scenario)
-    pool = cores()
-    try:
-        other = pool.submit(on_another_grid, scenario, chosen, centre, second_grid, seed)
-        found = outcomes(
-            scenario,
-            chosen,
-            np.concatenate([centre.values, sample.values]),
-            wanted=Wanted(tied=True),
-            levels=grid,
-            seed=seed,
-            progress=progress,
-            pool=pool,
-        )
-        second = other.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    job = {
+        "question": "compare",
+        "hash": scenario.hash,
+        "deals": [p.name for p in chosen],
+        "worlds": worlds,
+        "seed": seed,
+        "levels": list(grid),
+        "another_grid": None if second_grid is None else list(second_grid),
+    }
+    with parts(folder, job) as place:
+        pool = cores()
+        try:
+            other = pool.submit(
+                on_another_grid, scenario, chosen, centre, second_grid, seed, place(ANOTHER_GRID)
+            )
+            found = outcomes(
+                scenario,
+                chosen,
+                np.concatenate([centre.values, sample.values]),
+                wanted=Wanted(tied=True),
+                levels=grid,
+                seed=seed,
+                folder=place(WORLDS),
+                progress=progress,
+                pool=pool,
+            )
+            second = other.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
     central, over = in_worlds(found, slice(0, 1)), in_worlds(found, slice(1, None))
     error = errors_of(scenario, central, second)
     if fine and not levels and second is not None:
@@ -208,9 +228,9 @@ def choose_chairs(scenario: Scenario, party: str | None) -> tuple[str, ...]:
 
 def in_worlds(found: Outcomes, which: slice) -> Outcomes:
     """The outcomes in some of the worlds, counted from 0."""
-    parts = {name: getattr(found, name).isel(world=which) for name in vars(found)}
+    chosen = {name: getattr(found, name).isel(world=which) for name in vars(found)}
     renumbered = {
-        name: a.assign_coords(world=np.arange(a.sizes["world"])) for name, a in parts.items()
+        name: a.assign_coords(world=np.arange(a.sizes["world"])) for name, a in chosen.items()
     }
     return Outcomes(**renumbered)
 
@@ -241,15 +261,12 @@ def on_another_grid(
     centre: Worlds,
     levels: tuple[int, ...] | None,
     seed: int,
+    folder: Path | None = None,
 ) -> Outcomes | None:
     """The modal world on another grid, a few offers at a time; None: there is no such grid."""
     if not scenario.stocks or levels is None:
         return None
-    parts = [
-        outcomes(scenario, deals[k : k + 4], centre, levels=levels, seed=seed)
-        for k in range(0, len(deals), 4)
-    ]
-    return joined(parts)
+    return outcomes(scenario, deals, centre, levels=levels, seed=seed, batch=4, folder=folder)
 
 
 def errors_of(

@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,6 +28,7 @@ from servanda.questions.answer import Answer, Origin
 from servanda.questions.best_deals import better_share, efficient, smallest_change, solutions
 from servanda.questions.outcomes import PATHS, duties
 from servanda.questions.rounds import RISK, rounds, stays
+from servanda.runs import parts
 from servanda.scenario.formulas import Formula
 from servanda.scenario.model import Proposal, Scenario, Term
 from servanda.scenario.worlds import draw, modal
@@ -146,6 +148,7 @@ def design(
     steps: int = 5,
     limit: int = LIMIT,
     grid: tuple[int, ...] | None = None,
+    folder: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Design:
     """Search the terms for deals that are signed in a share of worlds, and that hold.
@@ -155,10 +158,11 @@ def design(
     party a duty of the deal binds) sign with a probability over one half and, at the period of
     `hold`, it has not been broken with at least its probability (16 periods and 0.5). `party` is
     the chair whose loss a change is judged by. Beyond `limit` deals a sample is searched. `grid`
-    are the levels of the stocks, if not the usual ones.
+    are the levels of the stocks, if not the usual ones. In `folder` what is finished is kept; the
+    same question goes on from there.
 
-    Raises QuestionError for an unknown deal, term, level or party, numbers out of range, or a game
-    too large for this machine.
+    Raises QuestionError for an unknown deal, term, level or party, numbers out of range, a game
+    too large for this machine, or a folder of something else.
     """
     began = time.perf_counter()
     if like not in scenario.proposals:
@@ -188,64 +192,84 @@ def design(
     scale = np.array(stakes(scenario))
     deals: list[Proposal] = []
     known: dict[object, int] = {}
-    parts: list[Figures] = []
-    pool = cores()
+    solved: list[Figures] = []
+    job = {
+        "question": "design",
+        "hash": scenario.hash,
+        "like": like,
+        "terms": {name: [[word, list(x)] for word, x in c] for name, c in choices.items()},
+        "signatories": None if signatories is None else list(signatories),
+        "share": share,
+        "hold": [period, chance],
+        "worlds": worlds,
+        "seed": seed,
+        "steps": steps,
+        "limit": limit,
+        "levels": list(levels),
+    }
 
-    def add(more: Sequence[tuple[tuple[str, tuple[float, ...]], ...]]) -> list[int]:
-        """Make deals and solve the new ones at the modal world."""
-        at, first = [], len(deals)
-        for row in more:
-            deal = make(scenario, base, tuple(choices), row, signatories)
-            key = same_as(scenario, deal)
-            if key not in known:
-                known[key] = len(deals)
-                deals.append(deal)
-            at.append(known[key])
-        new = deals[first:]
-        if new:
-            pairs = np.array([(k, 0) for k in range(len(new))])
-            parts.append(solver.run(new, pairs, centre, progress, pool))
-        return at
+    with parts(folder, job) as place:
+        pool = cores()
 
-    try:
-        now = tuple((base.levels[n], base.terms[n]) for n in choices)
-        start = add([now])[0]
-        start_given = inside(scenario, choices, now)
-        listed = add(rows)
-        # continuous terms, and spaces too large to list: coordinate by coordinate from the best
-        if not exhaustive or any(not scenario.terms[n].levels for n in choices):
-            _climb(scenario, choices, deals, parts, add, names, scale, chance, limit, steps)
-        central = _joined(parts)
-        asked = np.array([[p in d.signatories for p in names] for d in deals])
-        least = np.nanmin(np.where(asked, central.signing, np.nan), axis=1)
-        sought = np.ones(len(deals), bool)
-        sought[start] = start_given or start in listed
-        screened = sought & (least >= NEAR) & (central.kept >= chance - SLACK)
-        order = rng.permutation(worlds)
-        left = np.flatnonzero(screened)
-        count = len(left)
-        good = np.zeros((len(deals), worlds), bool)
-        total = np.zeros((len(deals), worlds, len(names)))
-        held = np.zeros((len(deals), worlds))
-        seen = np.zeros(len(deals), int)
-        schedule = rounds(worlds)
-        done = 0
-        for upto in schedule:
-            if not len(left):
-                break
-            which = order[done:upto]
-            pairs = np.array([(d, w) for d in left for w in which])
-            found = solver.run(deals, pairs, np.asarray(sample.values), progress, pool)
-            ok = (found.joint > LIKELY) & (found.kept >= chance)
-            good[pairs[:, 0], pairs[:, 1]] = ok
-            total[pairs[:, 0], pairs[:, 1]] = found.worth
-            held[pairs[:, 0], pairs[:, 1]] = found.survival
-            seen[left] = upto
-            done = upto
-            risk = RISK / (max(count, 1) * max(len(schedule) - 1, 1))
-            left = left[stays(good[np.ix_(left, order[:upto])], order, sample.weight, share, risk)]
-    finally:
-        pool.shutdown(cancel_futures=True)
+        def add(more: Sequence[tuple[tuple[str, tuple[float, ...]], ...]]) -> list[int]:
+            """Make deals and solve the new ones at the modal world."""
+            at, first = [], len(deals)
+            for row in more:
+                deal = make(scenario, base, tuple(choices), row, signatories)
+                key = same_as(scenario, deal)
+                if key not in known:
+                    known[key] = len(deals)
+                    deals.append(deal)
+                at.append(known[key])
+            new = deals[first:]
+            if new:
+                pairs = np.array([(k, 0) for k in range(len(new))])
+                kept = place(f"central-{len(solved) + 1:03d}")
+                solved.append(solver.run(new, pairs, centre, progress, pool, kept))
+            return at
+
+        try:
+            now = tuple((base.levels[n], base.terms[n]) for n in choices)
+            start = add([now])[0]
+            start_given = inside(scenario, choices, now)
+            listed = add(rows)
+            # continuous terms, and spaces too large to list: coordinate by coordinate from the best
+            if not exhaustive or any(not scenario.terms[n].levels for n in choices):
+                _climb(scenario, choices, deals, solved, add, names, scale, chance, limit, steps)
+            central = _joined(solved)
+            asked = np.array([[p in d.signatories for p in names] for d in deals])
+            least = np.nanmin(np.where(asked, central.signing, np.nan), axis=1)
+            sought = np.ones(len(deals), bool)
+            sought[start] = start_given or start in listed
+            screened = sought & (least >= NEAR) & (central.kept >= chance - SLACK)
+            order = rng.permutation(worlds)
+            left = np.flatnonzero(screened)
+            count = len(left)
+            good = np.zeros((len(deals), worlds), bool)
+            total = np.zeros((len(deals), worlds, len(names)))
+            held = np.zeros((len(deals), worlds))
+            seen = np.zeros(len(deals), int)
+            schedule = rounds(worlds)
+            done = 0
+            for upto in schedule:
+                if not len(left):
+                    break
+                which = order[done:upto]
+                pairs = np.array([(d, w) for d in left for w in which])
+                kept = place(f"worlds-{done + 1}-to-{upto}")
+                found = solver.run(deals, pairs, np.asarray(sample.values), progress, pool, kept)
+                ok = (found.joint > LIKELY) & (found.kept >= chance)
+                good[pairs[:, 0], pairs[:, 1]] = ok
+                total[pairs[:, 0], pairs[:, 1]] = found.worth
+                held[pairs[:, 0], pairs[:, 1]] = found.survival
+                seen[left] = upto
+                done = upto
+                risk = RISK / (max(count, 1) * max(len(schedule) - 1, 1))
+                left = left[
+                    stays(good[np.ix_(left, order[:upto])], order, sample.weight, share, risk)
+                ]
+        finally:
+            pool.shutdown(cancel_futures=True)
     acceptable = np.zeros(len(deals), bool)
     acceptable[left] = True
     weight = np.asarray(sample.weight) / np.sum(sample.weight)

@@ -14,12 +14,14 @@ from collections.abc import Mapping
 WORTH, SURVIVAL = "worth.", "survival."
 """What the names of headlines begin with; then the party, or the period."""
 
-
 SAFETY = 1.25
 
 FINER = 4
 """Times as many grid points, at the central case, to estimate the grid error; with `--fine` or
 levels of one's own, a coarser grid."""
+
+ANOTHER_GRID = "another-grid"
+"""How the tables on it are called, or their names begin, if an answer is kept in a folder."""
 
 
 def grid_error(

@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -35,8 +36,8 @@ from servanda.questions.acceptance import (
 )
 from servanda.questions.answer import Answer, Origin
 from servanda.questions.compare import DATES
-from servanda.questions.grid_error import FINER, SAFETY, grid_error
-from servanda.questions.outcomes import PATHS, Wanted, outcomes, prepare
+from servanda.questions.grid_error import ANOTHER_GRID, FINER, SAFETY, grid_error
+from servanda.questions.outcomes import PATHS, Wanted, outcomes
 from servanda.questions.packages import (
     SLACK,
     Package,
@@ -62,6 +63,7 @@ from servanda.questions.schedule import (
     objective_with_gradient,
     value_of,
 )
+from servanda.runs import Place, parts
 from servanda.scenario.model import Proposal, Scenario
 from servanda.scenario.worlds import Worlds, draw, modal
 from servanda.show.marks import Spec
@@ -209,6 +211,7 @@ def levers(
     schedule: bool = False,
     objective: Objective = "signing",
     levels: tuple[int, ...] | None = None,
+    folder: str | Path | None = None,
     progress: Progress | None = None,
 ) -> LeversAnswer:
     """What packages of levers within a budget (cost per period) do to a deal.
@@ -216,8 +219,9 @@ def levers(
     `party` is whose acceptance is tested (by default the signatory least likely to sign), `among`
     restricts the levers, `packages` names the packages (`nothing` is added), else all within the
     budget are tried at the given intensities. `schedule` also seeks a schedule over time that
-    raises `objective`. Raises QuestionError for unknown names, a scenario without levers or a
-    budget that buys none of them.
+    raises `objective`. In `folder` what is finished is kept, the schedule apart; the same question
+    goes on from there. Raises QuestionError for unknown names, a scenario without levers, a budget
+    that buys none of them or a folder of something else.
     """
     proposal = _check(scenario, deal, party, among, objective)
     names = tuple(n for n in scenario.levers if among is None or n in among)
@@ -226,54 +230,87 @@ def levers(
     price = dict(zip(scenario.levers, cost, strict=True))
     chosen = _choose(scenario, names, packages, intensities, price, budget)
     grid = levels or choose_levels(scenario, NODES)
-    party = party or _least_willing(scenario, proposal, centre, grid, seed)
-    others = alternatives(scenario, proposal, party)
-    drawn = amounts(scenario, len(sample), seed)
-    pool = cores()
+    job = {
+        "question": "levers",
+        "hash": scenario.hash,
+        "deal": deal,
+        "party": party,
+        "packages": [dict(p.pulled) for p in chosen],
+        "worlds": worlds,
+        "seed": seed,
+        "levels": list(grid),
+    }
 
     def told(done: int, total: int) -> None:
         if progress:
             progress(done, total)
 
-    def at_centre(some: Sequence[Package]) -> np.ndarray:
-        return np.concatenate([schedule_of_package(scenario, centre.values, p) for p in some])
+    with parts(folder, job) as place:
+        party = party or _least_willing(scenario, proposal, centre, grid, seed, place)
+        others = alternatives(scenario, proposal, party)
+        drawn = amounts(scenario, len(sample), seed)
 
-    def over_worlds(p: Package) -> np.ndarray:
-        return schedule_of_package(scenario, sample.values, p, drawn)
+        def at_centre(some: Sequence[Package]) -> np.ndarray:
+            return np.concatenate([schedule_of_package(scenario, centre.values, p) for p in some])
 
-    try:
-        few = prepare_table(scenario, proposal, party, (), levels=grid, seed=seed)
-        reading = few.run(at_centre(chosen), told, pool)
-        central = _measures(scenario, reading, chosen)
-        spent = np.array([cost_of(scenario, p, cost) for p in chosen])
-        best_of = efficient(spent, central.sel(measure="kept").values)
-        whole = prepare_table(scenario, proposal, party, others, levels=grid, seed=seed)
-        found, screened, tested = _cheapest(whole, chosen, reading, at_centre, pool)
-        worth = central.sel(measure=f"worth.{party}").values
-        best = chosen[found if found is not None else int(np.argmax(worth))]
-        two = [chosen[0], best] if best != chosen[0] else [best]
-        here = whole.run(at_centre(two), told, pool)
-        wide = whole.run(np.concatenate([over_worlds(p) for p in two]), told, pool)
-        error, errors = _grid_errors(scenario, proposal, whole, here, at_centre(two), grid, levels)
-        shown = _shown(chosen, best, best_of, central)
-        over = _over(scenario, few, two, shown, wide, over_worlds, len(sample), told, pool)
-        acceptance = tuple(
-            Acceptance(
-                p,
-                _part(here.course, k, 1),
-                _part(wide.course, k, len(sample)),
-                float(error[k]),
+        def over_worlds(p: Package) -> np.ndarray:
+            return schedule_of_package(scenario, sample.values, p, drawn)
+
+        pool = cores()
+        try:
+            few = prepare_table(scenario, proposal, party, (), levels=grid, seed=seed)
+            reading = few.run(at_centre(chosen), told, pool, place("packages"))
+            central = _measures(scenario, reading, chosen)
+            spent = np.array([cost_of(scenario, p, cost) for p in chosen])
+            best_of = efficient(spent, central.sel(measure="kept").values)
+            whole = prepare_table(scenario, proposal, party, others, levels=grid, seed=seed)
+            found, screened, tested = _cheapest(whole, chosen, reading, at_centre, pool, place)
+            worth = central.sel(measure=f"worth.{party}").values
+            best = chosen[found if found is not None else int(np.argmax(worth))]
+            two = [chosen[0], best] if best != chosen[0] else [best]
+            here = whole.run(at_centre(two), told, pool, place("acceptance"))
+            wide = whole.run(
+                np.concatenate([over_worlds(p) for p in two]),
+                told,
+                pool,
+                place("acceptance-in-worlds"),
             )
-            for k, p in enumerate(two)
-        )
-        allies = _allies(scenario, proposal, party, best, centre, central, chosen, grid, seed)
-        plan = None
-        if schedule:
-            plan = _plan(
-                scenario, whole, names, chosen, centre, sample, drawn, cost, budget, objective, told
+            error, errors = _grid_errors(
+                scenario, proposal, whole, here, at_centre(two), grid, levels, place
             )
-    finally:
-        pool.shutdown(cancel_futures=True)
+            shown = _shown(chosen, best, best_of, central)
+            over = _over(
+                scenario, few, two, shown, wide, over_worlds, len(sample), told, pool, place
+            )
+            acceptance = tuple(
+                Acceptance(
+                    p,
+                    _part(here.course, k, 1),
+                    _part(wide.course, k, len(sample)),
+                    float(error[k]),
+                )
+                for k, p in enumerate(two)
+            )
+            allies = _allies(
+                scenario, proposal, party, best, centre, central, chosen, grid, seed, place
+            )
+            plan = None
+            if schedule:
+                plan = _plan(
+                    scenario,
+                    whole,
+                    names,
+                    chosen,
+                    centre,
+                    sample,
+                    drawn,
+                    cost,
+                    budget,
+                    objective,
+                    told,
+                )
+        finally:
+            pool.shutdown(cancel_futures=True)
     last = scenario.horizon
     return LeversAnswer(
         Origin.of(scenario, seed=seed, worlds=worlds, levels=grid, paths=PATHS, grid_error=errors),
@@ -364,10 +401,23 @@ def _choose(
 
 
 def _least_willing(
-    scenario: Scenario, deal: Proposal, centre: Worlds, grid: tuple[int, ...], seed: int
+    scenario: Scenario,
+    deal: Proposal,
+    centre: Worlds,
+    grid: tuple[int, ...],
+    seed: int,
+    place: Place,
 ) -> str:
     """The signatory least likely to sign at the central case; if equally, who gains least."""
-    one = outcomes(scenario, [deal], centre, wanted=Wanted(survival=False), levels=grid, seed=seed)
+    one = outcomes(
+        scenario,
+        [deal],
+        centre,
+        wanted=Wanted(survival=False),
+        levels=grid,
+        seed=seed,
+        folder=place("signatories"),
+    )
     scale = dict(zip(scenario.parties, stakes(scenario), strict=True))
 
     def willing(p: str) -> tuple[float, float]:
@@ -433,6 +483,7 @@ def _cheapest(
     reading: Reading,
     at_centre: Any,
     pool: Executor,
+    place: Place,
 ) -> tuple[int | None, int, int]:
     """The cheapest package that meets the whole condition; how many came through the screen.
 
@@ -443,7 +494,8 @@ def _cheapest(
     tested = 0
     for k in range(0, len(maybe), 2):
         some = [int(n) for n in maybe[k : k + 2]]
-        first = whole.run(at_centre([chosen[n] for n in some]), None, pool).course.first
+        thetas, kept = at_centre([chosen[n] for n in some]), place(f"tried-{k + 1:03d}")
+        first = whole.run(thetas, None, pool, kept).course.first
         tested += len(some)
         for n, t in zip(some, first, strict=True):
             if math.isfinite(t):
@@ -471,12 +523,13 @@ def _over(
     count: int,
     told: Progress,
     pool: Executor,
+    place: Place,
 ) -> xr.DataArray:
     """[package, world, measure] of `two`, solved already, and of the packages shown."""
     rows = [_measured(scenario, wide)]
     if shown:
         thetas = np.concatenate([over_worlds(p) for p in shown])
-        rows.append(_measured(scenario, few.run(thetas, told, pool)))
+        rows.append(_measured(scenario, few.run(thetas, told, pool, place("packages-in-worlds"))))
     names = _names(scenario)
     values = np.concatenate(rows).reshape(len(two) + len(shown), count, len(names))
     return xr.DataArray(
@@ -505,6 +558,7 @@ def _grid_errors(
     thetas: np.ndarray,
     grid: tuple[int, ...],
     given: tuple[int, ...] | None,
+    place: Place,
 ) -> tuple[np.ndarray, dict[str, float]]:
     """Error of the smallest gap at the start, by row, and of headlines, without levers.
 
@@ -517,7 +571,7 @@ def _grid_errors(
     table = prepare_table(
         scenario, deal, whole.party, whole.others, levels=other, seed=whole.program.seed, once=True
     )
-    there = table.run(thetas)
+    there = table.run(thetas, folder=place(ANOTHER_GRID))
     gap = np.abs(there.course.gap[:, :, 0] - here.course.gap[:, :, 0]).max(axis=1)
     names = _names(scenario)
     rows = (_measured(scenario, r)[0] for r in (here, there))
@@ -550,6 +604,7 @@ def _allies(
     chosen: Sequence[Package],
     grid: tuple[int, ...],
     seed: int,
+    place: Place,
 ) -> tuple[Ally, ...]:
     """What the best package loses at the central case when one of the other parties leaves."""
     found = []
@@ -565,16 +620,15 @@ def _allies(
         elif not binds and left in chosen:
             row = central.values[chosen.index(left)]
         else:
-            offers = prepare(
+            o = outcomes(
                 scenario,
                 [deal],
-                tuple(scenario.assumptions),
+                schedule_of_package(scenario, centre.values, left),
                 levels=grid,
                 seed=seed,
                 binds=binds,
-                once=True,
+                folder=place(f"without-{party}"),
             )
-            o = offers.run(schedule_of_package(scenario, centre.values, left))
             row = _rows(
                 scenario,
                 o.joint.values[:, 0],

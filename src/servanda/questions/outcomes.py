@@ -8,10 +8,11 @@ alike; every question about more than one offer is asked of this.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -28,8 +29,13 @@ from servanda.game.paths import KINDS, Course
 from servanda.game.regimes import Bind, Variant
 from servanda.game.size import refuse_if_too_large
 from servanda.game.solve import signing_at_start
+from servanda.questions.in_chunks import Rows, columns_of, digest, figure_of, in_chunks
+from servanda.runs import Chunk
 from servanda.scenario.model import Obligation, Proposal, Scenario
 from servanda.scenario.worlds import Worlds
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NEVER = "never"
 """The name of no deal, beside those of proposals."""
@@ -92,6 +98,11 @@ class Offers:
     hands: tuple[tuple[int, int, int], ...]  # (offer, party, variant with its hands tied)
     wanted: Wanted
 
+    @property
+    def axes(self) -> Axes:
+        """The axes of what `run` gives."""
+        return axes_of(self.program.game.scenario, self.proposals, self.wanted)
+
     def run(
         self,
         values: Worlds | np.ndarray,
@@ -118,42 +129,69 @@ class Offers:
         tied = np.full((count, len(roots), len(parties)), np.nan)
         for d, i, v in self.hands:
             tied[:, d, i] = value[:, game.roots[v]["signed"], i] - no_deal[:, d, i]
-        names = [p.name for p in self.proposals]
-        world = np.arange(count)
-        obligations = list(game.scenario.obligations)
-
-        def array(x: np.ndarray, deals: list[str], **more: Any) -> xr.DataArray:
-            dims = ("world", "deal", *more)
-            return xr.DataArray(x, dims=dims, coords={"world": world, "deal": deals} | more)
-
-        def along(x: np.ndarray, deals: list[str], **more: Any) -> xr.DataArray:
-            return array(x, deals, period=np.arange(x.shape[2]), **more)
-
-        party = list(parties)
         kept = course_of(out, 0) if self.wanted.survival else _nothing(game, count)
         regime, broken = np.asarray(kept.regime), np.asarray(kept.broken)
         gone = ("unsigned", "expired", "never")
-        ended = regime[..., [KINDS.index(kind) for kind in gone]].sum(axis=-1)
-        followed = names if self.wanted.survival else []
         then = course_of(out, 1 if self.wanted.survival else 0) if self.wanted.courses else None
         courses = _nothing(game, count) if then is None else then
-        all_names = [*names, NEVER] if self.wanted.courses else []
-        flat, moves = _flat_moves(game, np.asarray(courses.moves))
         channels = slice(0, len(parties))
-        return Outcomes(
-            worth=array(worth, names, party=party),
-            no_deal=array(no_deal, names, party=party),
-            signing=array(signing, names, party=party),
-            joint=array(joint, names),
-            tied=array(tied, names, party=party),
-            survival=along(regime[..., KINDS.index("in_force")], followed),
-            expired=along(ended, followed),
-            broken=along(broken, followed, obligation=obligations),
-            stock=along(np.asarray(courses.stock), all_names, stock=list(game.stocks)),
-            moves=along(flat, all_names, move=moves),
-            flow=along(np.asarray(courses.flow)[..., channels], all_names, party=party),
-            value=along(np.asarray(courses.value)[..., channels], all_names, party=party),
-        )
+        arrays = {
+            "worth": worth,
+            "no_deal": no_deal,
+            "signing": signing,
+            "joint": joint,
+            "tied": tied,
+            "survival": regime[..., KINDS.index("in_force")],
+            "expired": regime[..., [KINDS.index(kind) for kind in gone]].sum(axis=-1),
+            "broken": broken,
+            "stock": np.asarray(courses.stock),
+            "moves": _flat_moves(game, np.asarray(courses.moves)),
+            "flow": np.asarray(courses.flow)[..., channels],
+            "value": np.asarray(courses.value)[..., channels],
+        }
+        return labelled(arrays, self.axes)
+
+
+Axes = dict[str, dict[str, Any]]
+"""The axes of every figure after `world`: their names and labels, in order."""
+
+
+def axes_of(scenario: Scenario, proposals: Sequence[Proposal], wanted: Wanted) -> Axes:
+    """The axes of what is wanted of some offers."""
+    deals, parties = [p.name for p in proposals], list(scenario.parties)
+    over, during = np.arange(scenario.horizon + 1), np.arange(scenario.horizon)
+    each = {"deal": deals, "party": parties}
+    kept = {"deal": deals if wanted.survival else [], "period": over}
+    along = {"deal": [*deals, NEVER] if wanted.courses else [], "period": over}
+    moves = [f"{d.key}.{o}" for d in scenario.decisions for o in d.options]
+    return {
+        "worth": each,
+        "no_deal": each,
+        "signing": each,
+        "joint": {"deal": deals},
+        "tied": each,
+        "survival": kept,
+        "expired": kept,
+        "broken": kept | {"obligation": list(scenario.obligations)},
+        "stock": along | {"stock": list(scenario.stocks)},
+        "moves": along | {"period": during, "move": moves},
+        "flow": along | {"period": during, "party": parties},
+        "value": along | {"party": parties},
+    }
+
+
+def labelled(arrays: dict[str, np.ndarray], axes: Axes) -> Outcomes:
+    """Arrays [world, ...] with their labels."""
+    return Outcomes(
+        **{
+            name: xr.DataArray(
+                arrays[name],
+                dims=("world", *each),
+                coords={"world": np.arange(len(arrays[name]))} | each,
+            )
+            for name, each in axes.items()
+        }
+    )
 
 
 def prepare(
@@ -214,37 +252,118 @@ def outcomes(
     levels: tuple[int, ...] | None = None,
     seed: int = 0,
     binds: tuple[Bind, ...] = (),
+    still: np.ndarray | None = None,
+    batch: int = BATCH,
+    folder: Path | None = None,
     progress: Progress | None = None,
     pool: Executor | None = None,
 ) -> Outcomes:
-    """What becomes of any number of offers, some at a time.
+    """What becomes of any number of offers, `batch` at a time.
 
     `values` are worlds, or assumptions in the scenario's order [world, assumption] or [world,
-    period + 1, assumption]; `names` are their names, if not the scenario's.
+    period + 1, assumption]; `names` are their names, if not the scenario's. The grid's bounds are
+    those of `still`, if not of the values. In `folder` what is finished is kept, and gone on with.
     """
     names = names or tuple(scenario.assumptions)
-    count = len(values)
-    parts = []
-    batches = [proposals[k : k + BATCH] for k in range(0, max(len(proposals), 1), BATCH)]
-    for k, batch in enumerate(batches):
-        done = k * count
-
-        def step(n: int, _: int, done: int = done) -> None:
-            if progress:
-                progress(done + n, len(batches) * count)
-
-        offers = prepare(
+    rows = np.asarray(values.values if isinstance(values, Worlds) else values, float)
+    levels = levels or choose_levels(scenario, NODES)
+    wanted = wanted or Wanted()
+    batches = [
+        prepare(
             scenario,
-            batch,
+            proposals[k : k + batch],
             names,
             wanted=wanted,
             levels=levels,
             seed=seed,
             binds=binds,
-            once=count < 8,
+            once=len(rows) < 8,
         )
-        parts.append(offers.run(values, step, pool))
-    return joined(parts)
+        for k in range(0, max(len(proposals), 1), batch)
+    ]
+    still = rows if still is None else still
+    solvers = [Rows(offers.program, rows, still) for offers in batches]
+    job = {
+        "what": "outcomes",
+        "hash": scenario.hash,
+        "deals": [p.name for p in proposals],
+        "offers": digest(repr(list(proposals))),
+        "assumptions": list(names),
+        "values": digest(rows, still),
+        "wanted": asdict(wanted),
+        "levels": list(levels),
+        "seed": seed,
+        "binds": [asdict(b) for b in binds],
+        "batch": batch,
+    }
+
+    def work(chunk: Chunk) -> pd.DataFrame:
+        offers, solver = batches[chunk.cells[0]], solvers[chunk.cells[0]]
+        return to_rows(offers.read(solver.solve(*chunk.worlds)), chunk.worlds[0])
+
+    table = in_chunks(
+        job,
+        work,
+        cells=len(batches),
+        rows=len(rows),
+        folder=folder,
+        pool=pool,
+        progress=progress,
+    )
+    frames: list[list[pd.DataFrame]] = [[] for _ in batches]
+    for chunk, frame in zip(table.manifest, table.batches(), strict=True):
+        frames[chunk.cells[0]].append(frame)
+    return joined(
+        [from_rows(some, offers.axes) for some, offers in zip(frames, batches, strict=True)]
+    )
+
+
+def to_rows(found: Outcomes, first: int = 0) -> pd.DataFrame:
+    """A row for every world, counted from `first`, and deal; courses over time are lists.
+
+    Figures that were not asked for have no column.
+    """
+    import pandas as pd
+
+    axes = {f.name: getattr(found, f.name) for f in fields(Outcomes)}
+    count = found.worth.sizes["world"]
+    deals = max((list(a.deal.values) for a in axes.values()), key=len)
+    columns: dict[str, Any] = {
+        "world": np.repeat(first + np.arange(count), len(deals)),
+        "deal": [str(d) for d in deals] * count,
+    }
+    for name, a in axes.items():
+        here = a.sizes["deal"]
+        if not here:
+            continue
+        x = np.full((count, len(deals), *a.shape[2:]), np.nan)
+        x[:, :here] = a.values
+        x = x.reshape(count * len(deals), *a.shape[2:])
+        columns |= columns_of(name, x, _labels(a.dims, a.coords))
+    return pd.DataFrame(columns)
+
+
+def from_rows(frames: Sequence[pd.DataFrame], axes: Axes) -> Outcomes:
+    """The outcomes of `to_rows`, of one world after the other."""
+    deals = max(len(each["deal"]) for each in axes.values())
+    count = sum(len(frame) for frame in frames) // deals
+    arrays = {}
+    for name, each in axes.items():
+        shape = tuple(map(len, each.values()))
+        labels = _labels(tuple(each), each)
+        if 0 in shape:
+            arrays[name] = np.zeros((count, *shape))
+            continue
+        x = figure_of(frames, name, labels).reshape(count, deals, *shape[1:])
+        arrays[name] = np.ascontiguousarray(x[:, : shape[0]])
+    return labelled(arrays, axes)
+
+
+def _labels(dims: Sequence[Any], coords: Mapping[Any, Any]) -> list[str] | None:
+    """The labels of a figure's last axis, if it is of parties, stocks and the like."""
+    if dims[-1] in ("deal", "period"):
+        return None
+    return [str(label) for label in np.asarray(coords[dims[-1]])]
 
 
 def joined(parts: Sequence[Outcomes], dim: str = "deal") -> Outcomes:
@@ -292,14 +411,11 @@ def schedule_of(
     return np.repeat(np.asarray(values, float)[:, None], horizon + 1, axis=1)
 
 
-def _flat_moves(game: Game, moves: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Moves [..., decision, option] as [..., move], with names."""
+def _flat_moves(game: Game, moves: np.ndarray) -> np.ndarray:
+    """Moves [..., decision, option] as [..., move]."""
     decisions = game.scenario.decisions
-    names = [f"{d.key}.{o}" for d in decisions for o in d.options]
     parts = [moves[..., k, : len(d.options)] for k, d in enumerate(decisions)]
-    if not parts:
-        return np.zeros((*moves.shape[:-2], 0)), names
-    return np.concatenate(parts, axis=-1), names
+    return np.concatenate(parts, axis=-1) if parts else np.zeros((*moves.shape[:-2], 0))
 
 
 def _nothing(game: Game, worlds: int) -> Course:

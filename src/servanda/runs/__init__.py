@@ -8,7 +8,8 @@ by `import servanda`.
 
 from servanda.runs.manifest import Chunk, Manifest
 from servanda.runs.pace import Pace
+from servanda.runs.parts import Place, nowhere, parts
 from servanda.runs.run import run
 from servanda.runs.table import Table, read
 
-__all__ = ["Chunk", "Manifest", "Pace", "Table", "read", "run"]
+__all__ = ["Chunk", "Manifest", "Pace", "Place", "Table", "nowhere", "parts", "read", "run"]

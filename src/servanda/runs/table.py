@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from servanda.errors import QuestionError
 from servanda.runs.manifest import Manifest
 from servanda.runs.parquet import DamagedError, decode
-from servanda.runs.store import Folder, Store
+from servanda.runs.parts import TABLES
+from servanda.runs.store import MANIFEST, Folder, Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,6 +78,9 @@ def read(folder: str | Path, partial: bool = False) -> Table:
     """
     store = Folder(Path(folder))
     manifest = store.manifest()
+    if TABLES in manifest.job:
+        names = ", ".join(sorted(path.parent.name for path in store.path.glob(f"*/{MANIFEST}")))
+        raise QuestionError(f"{folder} holds several tables: read the folder of one: {names}")
     numbers = tuple(number for number in store.numbers() if number < len(manifest))
     if len(numbers) < len(manifest) and not partial:
         raise QuestionError(
