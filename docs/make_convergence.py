@@ -18,6 +18,7 @@ from typing import Any
 
 import servanda as sv
 from servanda.game.batch import stakes
+from servanda.game.grid import FINE_NODES
 from servanda.game.levels import choose_levels
 from servanda.questions.grid_error import grid_error
 from servanda.scenario.model import Scenario
@@ -38,7 +39,7 @@ def solve_once(case: str, deal: str, kind: str, n: int) -> dict[str, object]:
     scenario = sv.load(f"scenarios/{case}")
     levels = choose_levels(scenario, n) if kind == "nodes" else (n,) * len(scenario.stocks)
     began = time.perf_counter()
-    here = headlines(scenario, deal, levels)
+    here = headlines(scenario, deal, levels, alone=kind == "nodes" and n >= FINE_NODES)
     seconds = time.perf_counter() - began
     return {"case": case, "deal": deal, "kind": kind, "n": n, "levels": levels,
             "seconds": round(seconds, 1), "found": here}  # fmt: skip
@@ -55,8 +56,10 @@ def estimate(rows: list[dict[str, Any]]) -> None:
         here["error"] = grid_error(here["found"], finer["found"], scale)
 
 
-def headlines(scenario: Scenario, deal: str, levels: tuple[int, ...]) -> dict[str, float]:
-    run = sv.simulate(scenario, deal, levels=levels, paths=256)
+def headlines(
+    scenario: Scenario, deal: str, levels: tuple[int, ...], alone: bool
+) -> dict[str, float]:
+    run = sv.simulate(scenario, deal, levels=levels, paths=256, alone=alone)
     worth = run.solution.worth
     found = {f"worth.{p}": float(worth.sel(party=p)[0]) for p in worth.party.values}
     found["signs.all"] = float(run.solution.joint[0])

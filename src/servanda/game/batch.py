@@ -29,7 +29,7 @@ from servanda.game.paths import Course, simulate_paths, value_at_start
 from servanda.game.regimes import Variant
 from servanda.game.runtime import compiler_options
 from servanda.game.tables import Parameters, evaluate_group, grid_views, parameters
-from servanda.scenario.model import Scenario
+from servanda.scenario.model import Proposal, Scenario
 from servanda.scenario.worlds import Worlds, modal
 
 register(Course, Tail)
@@ -63,6 +63,7 @@ class Program:
     paths: int = 64
     seed: int = 0
     once: bool = False  # runs in one world only: compiled quickly
+    offers: tuple[Proposal, ...] | None = None  # that the grid's bounds follow; None: all
 
     def uniforms(self) -> Float[np.ndarray, "period draw n"]:
         """Common random numbers, stratified over paths in every period (Latin hypercube)."""
@@ -163,20 +164,21 @@ def compiled(program: Program, arguments: tuple[np.ndarray, ...]) -> Any:
     return _COMPILED[key][1]
 
 
-_REACHING: dict[tuple[Any, ...], tuple[tuple[Game, ...], Any]] = {}
+_REACHING: dict[tuple[Any, ...], tuple[Any, Any]] = {}
 
 
 def _reaching(program: Program, theta: np.ndarray) -> Any:
     """The jitted function from one world's assumptions to the grid's bounds.
 
-    They enclose what is reachable under any offer of the scenario, and under those of the program
-    that are not among them.
+    They enclose what is reachable under any of `program.offers`, or else under any offer of the
+    scenario, and under those of the program that are not among them.
     """
     scenario = program.game.scenario
-    named = list(scenario.proposals.values())
+    named = list(scenario.proposals.values() if program.offers is None else program.offers)
     offered = [v.proposal for v in program.game.variants if v.proposal is not None]
     extra = () if all(p in named for p in offered) else (program.game,)
-    key = (id(scenario.proposals), program.names, theta.shape, *map(id, extra))
+    own = (program.offers,) if program.offers is not None else (scenario.proposals,)
+    key = (program.names, theta.shape, *map(id, own), *map(id, extra))
     if key not in _REACHING:
         if len(_REACHING) > 64:
             _REACHING.clear()
@@ -189,7 +191,7 @@ def _reaching(program: Program, theta: np.ndarray) -> Any:
         # formulas and nothing else: here XLA's own options are the fastest by far
         depends = ("reach", scenario, [game.variants for game in games], program.names)
         function = traced(one, depends, (theta,), None, 0)
-        _REACHING[key] = (games, function)
+        _REACHING[key] = ((games, own), function)  # what is in the key by its place must live on
     return _REACHING[key][1]
 
 
@@ -259,13 +261,14 @@ def run(
     # NumPy, not JAX, arrays: they belong to no device
     uniforms = program.uniforms() if program.follow else np.zeros((0, 4, 0))
 
+    first = _bounds(program, thetas[0]) if boxes is None else boxes[0]
+    function = compiled(program, (thetas[0], first, uniforms))
+
     def one(item: tuple[np.ndarray, np.ndarray | None]) -> Any:
         theta, box = item
         box = _bounds(program, theta) if box is None else box
         return jax.device_get(function(theta, box, uniforms))
 
-    first = _bounds(program, thetas[0]) if boxes is None else boxes[0]
-    function = compiled(program, (thetas[0], first, uniforms))
     items = list(zip(thetas, [None] * len(thetas) if boxes is None else boxes, strict=True))
     parts = [one(items[0])]  # compiles once before threads share it
     if progress:

@@ -109,14 +109,22 @@ def prepare(
     by_interest: bool,
     paths: int = 0,
     seed: int = 0,
+    alone: bool = False,
 ) -> tuple[Program, Worlds]:
-    """The program of one proposal, after checking that it fits in memory."""
+    """The program of one proposal, after checking that it fits in memory.
+
+    With `alone` the grid's bounds follow this proposal, not every offer of the scenario.
+    """
     worlds = modal(scenario) if worlds is None else worlds
-    game = build(scenario, [Variant(find_proposal(scenario, proposal), binds)])
+    offer = find_proposal(scenario, proposal)
+    game = build(scenario, [Variant(offer, binds)])
     levels = choose_levels(scenario, NODES) if levels is None else tuple(levels)
     refuse_if_too_large(game, levels, by_interest)
     method = make_method(scenario, levels, scheme, by_interest)
-    program = Program(game, method, stakes(scenario), tuple(worlds.names), (), paths, seed)
+    offers = (offer,) if alone and offer is not None else None
+    program = Program(
+        game, method, stakes(scenario), tuple(worlds.names), (), paths, seed, offers=offers
+    )
     return program, worlds
 
 

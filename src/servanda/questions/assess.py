@@ -30,7 +30,7 @@ from servanda.questions.assessment import Assessment, Breaker, Created, Sensitiv
 from servanda.questions.exchange import net_exchange
 from servanda.questions.grid_error import FINER, grid_error
 from servanda.questions.outcomes import duties_in
-from servanda.questions.riders import Riders, changed_terms, riders
+from servanda.questions.riders import Riders, changed_terms, packages, riders
 from servanda.questions.spread import spread, weighted_quantile
 from servanda.questions.verdict import verdict_from
 from servanda.scenario.model import Obligation, Proposal, Scenario
@@ -168,14 +168,18 @@ class _Job:
             PATHS,
             seed,
         )
-        central = replace(plain, method=method, paths=paths, once=True) if fine else plain
+        # a grid that follows this deal alone is finer where it goes than one for all offers
+        offers = (proposal, *packages(scenario, proposal, seed)) if finer else None
+        central = plain
+        if fine:
+            central = replace(plain, method=method, paths=paths, once=True, offers=offers)
         root = game.roots[0]
         follow = (
             Follow(root["signed"], exits=True),
             Follow(root["signed"], stay=False),
             Follow(root["no_deal"], stay=False),
         )
-        hands = Program(game, method, spreads, names, follow, paths, seed, once=True)
+        hands = Program(game, method, spreads, names, follow, paths, seed, True, offers)
         other = None
         if scenario.stocks and levels:
             other = coarser(usual)
@@ -233,6 +237,7 @@ class _Job:
             self.plain.stakes,
             self.world,
             self.seed,
+            self.central.offers,
         )
 
     # -- reading the results ------------------------------------------------------------------

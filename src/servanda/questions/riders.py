@@ -60,6 +60,12 @@ def without(scenario: Scenario, proposal: Proposal, kept: frozenset[str]) -> Pro
     return replace(proposal, name=name, terms=terms, levels=levels)
 
 
+def packages(scenario: Scenario, proposal: Proposal, seed: int = 0) -> tuple[Proposal, ...]:
+    """The proposals whose worths riders are read off: those with some of the changed terms."""
+    found, _ = _packages(changed_terms(scenario, proposal), seed)
+    return tuple(without(scenario, proposal, s) for s in found)
+
+
 def riders(
     scenario: Scenario,
     proposal: Proposal,
@@ -67,8 +73,12 @@ def riders(
     stakes: tuple[float, ...],
     world: Worlds,
     seed: int = 0,
+    offers: tuple[Proposal, ...] | None = None,
 ) -> Riders:
-    """Worth of every package of the changed terms that is needed, and what terms add to it."""
+    """Worth of every package of the changed terms that is needed, and what terms add to it.
+
+    `offers` are those that the grid's bounds follow (`Program`).
+    """
     terms = changed_terms(scenario, proposal)
     everything = frozenset(terms)
     packages, orders = _packages(terms, seed)
@@ -78,6 +88,7 @@ def riders(
     game = build(scenario, variants)
     names = tuple(world.names)
     program = Program(game, replace(method, by_interest=False), stakes, names, once=True)
+    program = replace(program, offers=offers)
     out: dict[str, Any] = run(program, world)
     parties = tuple(scenario.parties)
     value = out["value"][0][:, : len(parties)]
