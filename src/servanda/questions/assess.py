@@ -176,8 +176,7 @@ class _Job:
         root = game.roots[0]
         follow = (
             Follow(root["signed"], exits=True),
-            Follow(root["signed"], stay=False),
-            Follow(root["no_deal"], stay=False),
+            Follow((root["signed"], root["no_deal"]), stay=False),
         )
         hands = Program(game, method, spreads, names, follow, paths, seed, True, offers)
         other = None
@@ -419,9 +418,8 @@ class _Job:
         return xr.DataArray(gain, dims=("interest",), coords={"interest": names})
 
     def _flow(self, part: dict[str, Any]) -> xr.DataArray:
-        deal, none = course_of(part, 1), course_of(part, 2)
-        n = len(self.scenario.parties)
-        gain = (np.asarray(deal.flow) - np.asarray(none.flow))[0, :, :n]
+        flow = np.asarray(course_of(part, 1).flow)[0, :, :, : len(self.scenario.parties)]
+        gain = flow[0] - flow[1]
         return xr.DataArray(
             gain,
             dims=("period", "party"),

@@ -70,26 +70,25 @@ class Rows:
     program: Program
     values: np.ndarray
     still: np.ndarray
-    _boxes: np.ndarray | None = field(default=None, init=False)
+    _compiled: bool = field(default=False, init=False)
     _first: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def solve(self, first: int, last: int) -> dict[str, Any]:
         """What the program gives for the rows `first` to `last` - 1, on this thread."""
         parts = []
         with self._first:
-            if self._boxes is None:
-                boxes = bounds(self.program, self.still)
-                # compiled by one thread, for all
-                parts.append(self._solve(boxes, first, first + 1))
-                self._boxes = boxes
+            if not self._compiled:  # by one thread, for all
+                parts.append(self._solve(first, first + 1))
+                self._compiled = True
                 first += 1
         if first < last:
-            parts.append(self._solve(self._boxes, first, last))
+            parts.append(self._solve(first, last))
         return dict(jax.tree.map(lambda *x: np.concatenate(x), *parts))
 
-    def _solve(self, boxes: np.ndarray, first: int, last: int) -> dict[str, Any]:
+    def _solve(self, first: int, last: int) -> dict[str, Any]:
         some = slice(first, last)
-        return run(self.program, self.values[some], pool=here(), boxes=boxes[some])
+        boxes = bounds(self.program, self.still[some])
+        return run(self.program, self.values[some], pool=here(), boxes=boxes)
 
 
 def in_chunks(
