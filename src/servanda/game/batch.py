@@ -190,7 +190,7 @@ def _reaching(program: Program, theta: np.ndarray) -> Any:
 
         # formulas and nothing else: here XLA's own options are the fastest by far
         depends = ("reach", scenario, [game.variants for game in games], program.names)
-        function = traced(one, depends, (theta,), None, 0)
+        function = traced(one, depends, (theta,), None, None)
         _REACHING[key] = ((games, own), function)  # what is in the key by its place must live on
     return _REACHING[key][1]
 

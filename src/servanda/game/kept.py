@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,16 @@ from servanda.game.runtime import cache_directory, processor
 _SOURCES = ("game", "scenario")
 """The folders whose code says what a trace is."""
 
+MOST = 400
+"""Programs kept, some hundred kilobytes each; the oldest make room."""
+
 
 def traced(
     function: Callable[..., Any],
     depends: tuple[Any, ...],
     arguments: tuple[Any, ...],
     options: dict[str, bool | int] | None,
-    stocks: int,
+    stocks: int | None,
 ) -> Any:
     """`jax.jit(function)`, without tracing it if that has been done before.
 
@@ -40,10 +44,11 @@ def traced(
         depends: everything that its trace depends on beside the code; told apart by `repr`.
         arguments: an example, for shapes and types.
         options: of the compiler.
-        stocks: with two grid levels or more: which kernels it may call.
+        stocks: with two grid levels or more: which kernels it may call (None: none).
     """
     plain = jax.jit(function, compiler_options=options)
-    calls = kernel.names(stocks)  # registered with XLA by this, which a kept program needs too
+    # this also registers them with XLA, which a kept program needs
+    calls = () if stocks is None else kernel.names(stocks)
     path = _path((depends, calls), arguments)
     if path is None:
         return plain
@@ -101,8 +106,11 @@ def _write(path: Path, blob: bytes) -> None:
     lost."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_suffix(f".{os.getpid()}")
+        new = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
         new.write_bytes(hashlib.sha256(blob).digest() + blob)
         new.replace(path)
+        kept = sorted(path.parent.iterdir(), key=lambda p: p.stat().st_mtime)
+        for old in kept[:-MOST]:
+            old.unlink(missing_ok=True)
     except OSError:
         return
