@@ -293,19 +293,24 @@ def stakes(scenario: Scenario) -> tuple[float, ...]:
     """
     game = build(scenario, [Variant(None)])
     world = modal(scenario)
-    grid = make_grid(scenario, (2,) * len(scenario.stocks))
-    zeros = jnp.zeros(len(game.parties))
-    p = parameters(game, jnp.asarray(world.values[0]), world.names, zeros)
-    low = np.full(len(game.parties), np.inf)
-    high = -low
-    for group in game.groups:
-        tables = evaluate_group(
-            game, group, grid_views(group), p, jnp.asarray(grid.points()), jnp.zeros(()), False
-        )
-        playable = np.asarray(feasible(game, group, tables.open))
-        flow = np.where(playable[:, None], np.asarray(tables.flow)[group.setting], np.nan)
-        low = np.fmin(low, np.nanmin(flow, axis=(0, 2, 3)))
-        high = np.fmax(high, np.nanmax(flow, axis=(0, 2, 3)))
+    names = tuple(world.names)
+    corners = make_grid(scenario, (2,) * len(scenario.stocks)).points()
+
+    def extremes(theta: Array) -> Array:
+        p = parameters(game, theta, names, jnp.zeros(len(game.parties)))
+        found = []
+        for group in game.groups:
+            views = grid_views(group)
+            tables = evaluate_group(game, group, views, p, corners, jnp.zeros(()), False)
+            playable = feasible(game, group, tables.open)
+            flow = jnp.where(playable[:, None], tables.flow[group.setting], jnp.nan)
+            found.append([jnp.nanmin(flow, axis=(0, 2, 3)), jnp.nanmax(flow, axis=(0, 2, 3))])
+        return jnp.array(found)
+
+    theta = world.values[0]
+    depends = ("stakes", scenario, names)
+    each = traced(extremes, depends, (theta,), compiler_options(True), None)(theta)
+    low, high = np.fmin.reduce(each[:, 0]), np.fmax.reduce(each[:, 1])
     return tuple(float(x) for x in np.nan_to_num(high - low))
 
 
