@@ -13,13 +13,16 @@ import itertools
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import servanda as sv
-from servanda.game.batch import stakes
+from servanda.game.backward import DEFAULT_SCHEME
+from servanda.game.batch import run, stakes
 from servanda.game.grid import FINE_NODES
 from servanda.game.levels import choose_levels
+from servanda.game.solve import prepare, read_solution
 from servanda.questions.grid_error import grid_error
 from servanda.scenario.model import Scenario
 
@@ -36,6 +39,7 @@ CHECKS = {
     "minsk-2015": ("minsk_verified",),
 }
 """Deals that had no say in how errors are estimated: default grid against `--fine`."""
+FAR = (("ukraine-2025", "kremlin_counter"), ("minsk-2015", "minsk_2"))
 NODES = (400, 1500, 6000, 20000)
 EVEN = (4, 5)
 DATES = (4, 8, 16, 40)
@@ -66,11 +70,11 @@ def estimate(rows: list[dict[str, Any]]) -> None:
 def headlines(
     scenario: Scenario, deal: str, levels: tuple[int, ...], alone: bool
 ) -> dict[str, float]:
-    run = sv.simulate(scenario, deal, levels=levels, paths=256, alone=alone)
-    worth = run.solution.worth
+    course = sv.simulate(scenario, deal, levels=levels, paths=256, alone=alone)
+    worth = course.solution.worth
     found = {f"worth.{p}": float(worth.sel(party=p)[0]) for p in worth.party.values}
-    found["signs.all"] = float(run.solution.joint[0])
-    return found | {f"survival.{t}": float(run.survival[0, t]) for t in DATES}
+    found["signs.all"] = float(course.solution.joint[0])
+    return found | {f"survival.{t}": float(course.survival[0, t]) for t in DATES}
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -129,6 +133,31 @@ def main() -> None:
         print(case, deal, kind, n, row["seconds"], file=sys.stderr, flush=True)
     for deals_of in (CASES, CHECKS):
         print_tables(found, deals_of)
+    for case, deal in FAR:
+        print(f"## Past the horizon: {case}, {deal}\n\n{far_future(case, deal)}\n")
+
+
+def far_future(case: str, deal: str) -> str:
+    """How worths in six worlds move with the number of steps past the horizon, default grid."""
+    scenario = sv.load(f"scenarios/{case}")
+    worlds = sv.draw(scenario, 6)
+    program, _ = prepare(scenario, deal, worlds, (), None, DEFAULT_SCHEME, False)
+    usual = program.method.sweeps
+    found = {}
+    for times in (1, 4, 10):
+        longer = replace(program, method=replace(program.method, sweeps=times * usual))
+        found[times * usual] = read_solution(longer, worlds, run(longer, worlds)).worth
+    best = found[10 * usual]
+    parties = [str(p) for p in best.party.values]
+    lines = ["| steps | " + " | ".join(parties) + " |", "|" + "---|" * (len(parties) + 1)]
+    for steps, worth in list(found.items())[:-1]:
+        off = abs(worth - best).max("world")
+        cells = [f"{float(off.sel(party=p)):.2f}" for p in parties]
+        lines.append(f"| {steps} | " + " | ".join(cells) + " |")
+    spread = best.std("world")
+    cells = [f"{float(spread.sel(party=p)):.2f}" for p in parties]
+    lines.append("| standard deviation over the worlds | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def print_tables(found: list[dict[str, Any]], deals_of: dict[str, tuple[str, ...]]) -> None:
