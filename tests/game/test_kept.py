@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from servanda.game import batch
+from servanda.game import batch, kernel
 from servanda.game.backward import DEFAULT_SCHEME
 from servanda.game.batch import Follow, Program, run
 from servanda.game.paths import Course
@@ -44,6 +44,7 @@ def program(text: str = RIVER, levels: tuple[int, ...] = (5,)) -> tuple[Program,
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    kernel.names(1)  # from the usual folder: XLA does not take the same kernel from two places
     monkeypatch.setenv("SERVANDA_CACHE", str(tmp_path))
     # as in a new process
     monkeypatch.setattr(batch, "_REACHING", {})
