@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from servanda.game import kernel
-from servanda.game.backward import DEFAULT_SCHEME
+from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.batch import bounds, compiled, run
 from servanda.game.interpolate import SCHEMES
 from servanda.game.solve import prepare

@@ -18,7 +18,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from servanda.game.backward import DEFAULT_SCHEME
+from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.batch import bounds, here, run
 from servanda.game.solve import prepare
 from servanda.questions.table import table

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import servanda as sv
-from servanda.game.backward import DEFAULT_SCHEME
+from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.batch import run, stakes
 from servanda.game.grid import FINE_NODES
 from servanda.game.levels import choose_levels

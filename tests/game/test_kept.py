@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from servanda.game import batch, kernel
-from servanda.game.backward import DEFAULT_SCHEME
+from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.batch import Follow, Program, run
 from servanda.game.paths import Course
 from servanda.game.solve import prepare

@@ -19,7 +19,8 @@ import yaml
 import servanda as sv
 from peers.games import Shape, random_game
 from peers.tree import Infoset, Tree, stakes_of
-from servanda.game.backward import Backward, Method, backward, sign
+from servanda.game.backward import Backward, backward
+from servanda.game.period import Method, sign
 from servanda.game.batch import stakes
 from servanda.game.build import Game, build
 from servanda.game.equilibrium import logit_equilibrium

@@ -1,20 +1,14 @@
 """Backward induction: what every position is worth to every party, and how they play.
 
 In: a game, a grid, one world's assumptions. Out: values W[t, regime, phase, g, channel] before the
-moves of each period. One sweep is
-
-    Q = flow + δ E[V(next)],   W = the stages collapsed by logit choice,   V = W after signing,
-
-from the terminal value back to the start, on a grid whose bounds follow the reachable stocks. The
-terminal value is zero or stationary: past the horizon the calendar stands still, and the game goes
-on until what comes later hardly counts.
+moves of each period, sweep by sweep (`period`) from the terminal value back to the start, on a grid
+whose bounds follow the reachable stocks. The terminal value is zero or stationary (`stationary`).
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -22,47 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from servanda.game.build import Game, Group
-from servanda.game.choice import Stage, joint_probability, play, stages
-from servanda.game.grid import Grid
-from servanda.game.interpolate import Scheme, interpolate
+from servanda.game.build import Game
+from servanda.game.choice import stages
+from servanda.game.interpolate import interpolate
+from servanda.game.period import Method, Operator, operator, sign, sweep, value_shape
 from servanda.game.reach import epoch_length, epochs
-from servanda.game.sweep import collapse, usable
-from servanda.game.tables import Parameters, Tables, evaluate_group, grid_views
-
-SETTLED = 0.01
-"""A choice probability has settled when it has changed by less than this lately."""
-
-DEFAULT_SCHEME: Scheme = "limited"
-"""Chosen on the convergence tables in docs/convergence.md."""
-
-LATELY = 12
-"""Sweeps past the horizon over which policies are compared."""
-
-
-@dataclass(frozen=True)
-class Method:
-    """How to solve: the grid, the interpolation scheme, and whether interests are kept apart."""
-
-    grid: Grid
-    scheme: Scheme = DEFAULT_SCHEME
-    by_interest: bool = False
-    sweeps: int = 0  # past the horizon, with a stationary terminal value
-
-
-class Operator(NamedTuple):
-    """One group's tables and transition probabilities in one world (a pytree of arrays)."""
-
-    tables: Tables
-    points: Array  # [course, draw * a, stock, g] grid coordinates of arrivals
-    notice: Array  # [row, pattern, obligation + 1] probability of each event
-
-
-class Tail(NamedTuple):
-    """How the stationary value was found."""
-
-    sweeps: Array
-    moved: Array  # share of choice probabilities that still moved lately
+from servanda.game.stationary import Tail, stationary
+from servanda.game.tables import Parameters
 
 
 class Backward(NamedTuple):
@@ -72,238 +32,6 @@ class Backward(NamedTuple):
     policies: list[Array] | None  # per group [period, row, a, g], if kept
     tail: Tail
     failures: Array  # brackets whose equilibrium was not found
-
-
-def channel_party(game: Game, by_interest: bool) -> np.ndarray:
-    """The party that each channel of value belongs to."""
-    own = list(range(len(game.parties)))
-    if by_interest:
-        own += [game.parties.index(p) for p, _ in game.interests]
-    return np.array(own, np.int32)
-
-
-def notice_probability(group: Group, p: Parameters) -> Array:
-    """[row, pattern, obligation + 1]: who is noticed first in order of play; last: nobody."""
-    if group.breached.shape[-1] == 0:
-        return jnp.ones((*group.breached.shape[:2], 1))
-    q = jnp.where(jnp.asarray(group.breached), p.verified, p.false_alarm)
-    q = jnp.where(jnp.asarray(group.watched)[:, None, :], q, 0.0)
-    unseen = jnp.cumprod(1.0 - q, axis=-1)
-    before = jnp.concatenate([jnp.ones_like(unseen[..., :1]), unseen[..., :-1]], axis=-1)
-    return jnp.concatenate([q * before, unseen[..., -1:]], axis=-1)
-
-
-def operator(game: Game, group: Group, method: Method, p: Parameters, period: Array) -> Operator:
-    """Evaluate a group's formulas on the grid."""
-    stocks = method.grid.points()
-    views = grid_views(group)
-    tables = evaluate_group(game, group, views, p, stocks, period, method.by_interest)
-    x = method.grid.coordinates(tables.arrival[group.courses])
-    u, draws, a, g, k = x.shape
-    points = jnp.swapaxes(x.reshape(u, draws * a, g, k), 2, 3)
-    return Operator(tables, points, notice_probability(group, p))
-
-
-def mixed(game: Game, group: Group, v: Array, notice: Array, rows: Array) -> Array:
-    """E[V(next)] over events, before stocks move: [row, pattern, branch, g, channel].
-
-    `v` is [regime, phase, g, channel]; `notice` as in `Operator`; `rows` are those of the group
-    that are wanted.
-    """
-    phases, channels = v.shape[1], v.shape[-1]
-    flat = v.reshape(v.shape[0] * phases, -1, channels)
-    successor = jnp.asarray(game.alike[group.successor])[rows]  # [row, pattern, event]
-    target = jnp.asarray(group.next_phase)[rows]  # [row, branch]
-    z = successor[:, :, None, :] * phases + target[:, None, :, None]  # row pattern branch event
-    weight = notice[rows]
-    watched = group.watched.any(axis=0)
-    events = [*np.flatnonzero(watched), group.watched.shape[1]]
-    terms = (weight[:, :, None, e, None, None] * flat[z[:, :, :, e]] for e in events)
-    return sum(terms, jnp.zeros(()))
-
-
-def expected(
-    game: Game,
-    group: Group,
-    method: Method,
-    v: Array,
-    notice: Array,
-    rows: Array,
-    at: Array,
-    points: Array,
-    table: Array,
-    draw: Array,
-    branch: Array | None,
-) -> Array:
-    """E[V(next)] over events, phases and shocks: [r, channel, a, point].
-
-    `v` is [regime, phase, g, channel]; `notice` as in `Operator`; `rows` are the live rows of the
-    group and `at` [r] the place among them that each computed row reads; `points` are
-    [u, draw * a, point, stock], read through `table` [r]; `branch` is [r, branch, a, point].
-    """
-    values = mixed(game, group, v, notice, rows)
-    r, j, b = values.shape[:3]
-    stacked = values.reshape(r * j * b, *values.shape[3:])
-    draws = draw.shape[0]
-    pattern = jnp.tile(jnp.asarray(group.pattern)[rows][at], (1, draws))  # [row, draw * a]
-    out = []
-    for k in range(b):
-        which = ((at[:, None] * j + pattern) * b + k).astype(jnp.int32)
-        x = interpolate(stacked, points, table, which, method.grid.levels, method.scheme)
-        x = x.reshape(*x.shape[:2], draws, -1, x.shape[-1])
-        x = jnp.einsum("d,rcdan->rcan", draw, x) if draws > 1 else x[:, :, 0]
-        out.append(x if branch is None else x * branch[:, None, k])
-    return sum(out[1:], out[0])
-
-
-def sweep(
-    game: Game,
-    method: Method,
-    plans: list[tuple[Stage, ...]],
-    ops: list[Operator],
-    p: Parameters,
-    v: Array,
-    live: Sequence[Array | np.ndarray],
-    given: list[Array] | None = None,
-    keep: bool = True,
-) -> tuple[Array, list[Array | None], Array]:
-    """One period back: V of the next period to W of this one, for the live rows of every group.
-
-    Returns W, every group's probabilities of joint moves [row, a, g], and the number of brackets
-    without an equilibrium. Given probabilities are used as they are; those that nobody wants to
-    `keep` may be None.
-    """
-    phases = v.shape[1]
-    w = jnp.zeros((v.shape[0] * phases, *v.shape[2:]))  # regimes out of play are never read
-    chosen = []
-    failures = jnp.zeros((), int)
-    for k, group in enumerate(game.groups):
-        rows = jnp.asarray(live[k])
-        r = rows.shape[0]
-        fast = usable(group, plans[k], ops[k].tables, method.grid.levels)
-        step = _compiled if fast else _traced
-        out, joint, failed = step(
-            game,
-            group,
-            method,
-            plans[k],
-            ops[k],
-            p,
-            v,
-            rows,
-            None if given is None else given[k],
-            keep,
-        )
-        chosen.append(joint)
-        failures = failures + failed
-        z = jnp.asarray(group.rows[:, 0] * phases + group.rows[:, 1])[rows]
-        # rows are padded by repeating the last one: write each only once
-        repeated = jnp.concatenate([jnp.zeros(1, bool), rows[1:] == rows[:-1]])
-        z = jnp.where(repeated, w.shape[0] + jnp.arange(r), z)
-        w = w.at[z].set(jnp.swapaxes(out, 1, 2), mode="drop", unique_indices=True)
-    return w.reshape(v.shape), chosen, failures
-
-
-def _compiled(
-    game: Game,
-    group: Group,
-    method: Method,
-    plan: tuple[Stage, ...],
-    op: Operator,
-    p: Parameters,
-    v: Array,
-    rows: Array,
-    given: Array | None,
-    keep: bool,
-) -> tuple[Array, Array | None, Array]:
-    """One group's part of a sweep by the kernel: values [r, channel, g], policy, failures."""
-    discount = p.patience[channel_party(game, method.by_interest)]
-    values = mixed(game, group, v, op.notice, rows)
-    at = jnp.arange(rows.shape[0])[:, None]
-    pattern = at * values.shape[1] + jnp.asarray(group.pattern)[rows]
-    out, joint = collapse(
-        values.reshape(-1, *values.shape[3:]),
-        op.points,
-        jnp.asarray(group.course)[rows],
-        pattern,
-        op.tables.flow,
-        jnp.asarray(group.setting)[rows],
-        discount,
-        plan,
-        p.precision,
-        method.grid.levels,
-        method.scheme,
-        given,
-        keep,
-    )
-    return out, joint, jnp.zeros((), int)
-
-
-def _traced(
-    game: Game,
-    group: Group,
-    method: Method,
-    plan: tuple[Stage, ...],
-    op: Operator,
-    p: Parameters,
-    v: Array,
-    rows: Array,
-    given: Array | None,
-    keep: bool,
-) -> tuple[Array, Array | None, Array]:
-    """The same step by step in JAX: any stages, masks, shocks and phases."""
-    discount = p.patience[channel_party(game, method.by_interest)][:, None, None]
-    setting, course = jnp.asarray(group.setting)[rows], jnp.asarray(group.course)[rows]
-    at = jnp.arange(rows.shape[0], dtype=jnp.int32)
-    branch = None if op.tables.branch is None else op.tables.branch[setting]
-    points = jnp.swapaxes(op.points, 2, 3)
-    ahead = expected(
-        game, group, method, v, op.notice, rows, at, points, course, op.tables.draw, branch
-    )
-    q = op.tables.flow[setting] + discount * ahead
-    if given is not None:
-        return jnp.sum(given[:, None] * q, axis=2), given, jnp.zeros((), int)
-    allowed = jnp.asarray(group.allowed)[rows][..., None]
-    opened = {d: x[setting] for d, x in op.tables.open.items()}
-    out, policy, failed = play(q, group, plan, p.precision, allowed, opened)
-    return out, joint_probability(plan, policy, group.moves) if keep else None, failed
-
-
-def sign(game: Game, p: Parameters, w: Array) -> tuple[Array, Array]:
-    """Add the signing stages to values W [regime, phase, ..., channel].
-
-    Returns V and the probability that each signatory accepts when its turn comes, [stage,
-    signatory, phase, ...]; 1 where a stage has fewer signatories.
-    """
-    stage = game.asking
-    if not len(stage.regime):
-        return w, jnp.ones((0, 0, *w.shape[1:-1]))
-    table = w[game.alike]
-    ahead = table[stage.yes]
-    accepted: list[Array] = []
-    for j in reversed(range(stage.no.shape[1])):
-        no = table[stage.no[:, j]]
-        q = accept_probability(p, jnp.asarray(stage.party[:, j]), ahead, no)
-        q = jnp.where(stage.asked[:, j].reshape(-1, *(1,) * (q.ndim - 1)), q, 1.0)
-        ahead = q[..., None] * ahead + (1.0 - q[..., None]) * no
-        accepted.insert(0, q)
-    return w.at[stage.regime].set(ahead), jnp.stack(accepted, axis=1)
-
-
-def accept_probability(p: Parameters, party: Array, yes: Array, no: Array) -> Array:
-    """Logit choice between accepting and refusing, from values [n, ..., channel].
-
-    `party` [n] says who chooses in each row.
-    """
-    who = party.reshape(-1, *(1,) * (yes.ndim - 1))
-    gain = jnp.take_along_axis(yes - no, who, axis=-1)[..., 0]
-    return jax.nn.sigmoid(p.precision[party].reshape(who.shape[:-1]) * gain)
-
-
-def value_shape(game: Game, method: Method) -> tuple[int, int, int, int]:
-    """The shape of one period's values, [regime, phase, g, channel]."""
-    channels = len(channel_party(game, method.by_interest))
-    return game.regimes, game.phases, method.grid.size, channels
 
 
 def backward(
@@ -333,7 +61,7 @@ def backward(
     tail = Tail(jnp.zeros((), int), jnp.zeros(()))
     if game.scenario.terminal == "stationary":
         past = operators(boxes[-1], jnp.asarray(horizon * 1.0))
-        end, tail = _stationary(game, method, plans, past, p.at(horizon))
+        end, tail = stationary(game, method, plans, past, p.at(horizon))
     constant = all((g.live[:horizon] == g.live[0]).all() for g in game.groups)
 
     @functools.partial(jax.checkpoint, prevent_cse=False)
@@ -341,7 +69,7 @@ def backward(
         w, failures = carry
         period, live, box, fixed = x
         if constant:
-            live = [jnp.asarray(_distinct(g.live[0])) for g in game.groups]
+            live = [jnp.asarray(np.unique(g.live[0])) for g in game.groups]
         v, _ = sign(game, p.at(period + 1), w)
         ops = operators(box, period) if fixed is None else fixed
         new, chosen, failed = sweep(game, method, plans, ops, p.at(period), v, live, keep=policies)
@@ -388,54 +116,3 @@ def _regrid(method: Method, w: Array, before: Array, after: Array) -> Array:
     which = jnp.arange(len(flat), dtype=jnp.int32)[:, None]
     out = interpolate(flat, x, one, which, method.grid.levels, method.scheme)[:, :, 0]
     return jnp.swapaxes(out, 1, 2).reshape(w.shape)
-
-
-def _distinct(rows: np.ndarray) -> np.ndarray:
-    """Live rows without the padding."""
-    return np.unique(rows)
-
-
-# -- past the horizon ---------------------------------------------------------------------------
-
-
-def _stationary(
-    game: Game,
-    method: Method,
-    plans: list[tuple[Stage, ...]],
-    ops: list[Operator],
-    p: Parameters,
-) -> tuple[Array, Tail]:
-    """The value of the game whose calendar stands still, as the limit of finite horizons.
-
-    Sweeps start from what one period is worth, for ever: far ahead everybody plays as if nothing
-    could change. Shapes and levels of values then settle together, and there is no policy that is
-    taken for final before it is.
-    """
-    rows = [_distinct(g.live[game.scenario.horizon]) for g in game.groups]
-
-    def once(w: Array, keep: bool) -> tuple[Array, Any]:
-        v, accepted = sign(game, p, w)
-        w, chosen, _ = sweep(game, method, plans, ops, p, v, rows, keep=keep)
-        return w, (accepted, chosen)
-
-    body = jax.checkpoint(once, prevent_cse=False, static_argnums=1)
-
-    def onward(w: Array, _: None) -> tuple[Array, None]:
-        return body(w, False)[0], None
-
-    discount = p.patience[channel_party(game, method.by_interest)]
-    w, _ = body(jnp.zeros(value_shape(game, method)), False)
-    w, before = body(w / (1.0 - discount), True)
-    count = method.sweeps
-    w, _ = jax.lax.scan(onward, w, None, length=max(0, count - LATELY))
-    w, before = body(w, True)
-    w, _ = jax.lax.scan(onward, w, None, length=LATELY - 1)
-    w, now = body(w, True)
-    return w, Tail(jnp.asarray(count + 3), _share_moved(now, before))
-
-
-def _share_moved(now: Any, before: Any) -> Array:
-    """The share of choice probabilities that changed by more than SETTLED."""
-    pairs = list(zip(jax.tree.leaves(now), jax.tree.leaves(before), strict=True))
-    moved = sum((jnp.sum(jnp.abs(x - y) > SETTLED) for x, y in pairs), jnp.zeros((), int))
-    return moved / max(1, sum(x.size for x, _ in pairs))

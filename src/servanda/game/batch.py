@@ -19,15 +19,17 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from servanda.game import reach
-from servanda.game.backward import Method, Tail, accept_probability, backward, sign
+from servanda.game.backward import backward
 from servanda.game.build import Game, build
 from servanda.game.choice import feasible
 from servanda.game.distribution import exact_course
 from servanda.game.grid import make_grid
 from servanda.game.kept import register, traced
 from servanda.game.paths import Course, simulate_paths, value_at_start
+from servanda.game.period import Method, accept_probability, sign
 from servanda.game.regimes import Variant
 from servanda.game.runtime import compiler_options
+from servanda.game.stationary import Tail
 from servanda.game.tables import Parameters, evaluate_group, grid_views, parameters
 from servanda.scenario.model import Proposal, Scenario
 from servanda.scenario.worlds import Worlds, modal

@@ -18,11 +18,11 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float
 
-from servanda.game.backward import DEFAULT_SCHEME
 from servanda.game.batch import Follow, Program, bounds
 from servanda.game.interpolate import Scheme
 from servanda.game.kept import traced
 from servanda.game.paths import KINDS
+from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.runtime import compiler_options
 from servanda.game.solve import prepare
 from servanda.scenario.model import Proposal, Scenario

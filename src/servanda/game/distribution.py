@@ -14,7 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from servanda.game.backward import Method, channel_party, sign
 from servanda.game.build import Game
 from servanda.game.paths import (
     KINDS,
@@ -27,6 +26,7 @@ from servanda.game.paths import (
     per_weight,
     regime_kinds,
 )
+from servanda.game.period import Method, channel_party, sign
 from servanda.game.tables import Parameters
 
 

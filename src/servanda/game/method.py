@@ -6,20 +6,22 @@ is traced.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from servanda.game.backward import DEFAULT_SCHEME, LATELY, Method
 from servanda.game.grid import make_grid
 from servanda.game.interpolate import Scheme
+from servanda.game.period import DEFAULT_SCHEME, Method
 from servanda.scenario.formulas import evaluate
 from servanda.scenario.model import Scenario
 from servanda.scenario.worlds import modal
 
-WHAT_IS_LEFT = 0.1
-"""Discount factor, from the start, at which a game with stocks is taken for unending."""
+FIRST = 12
+"""Sweeps past the horizon before they are extrapolated (`stationary`), with stocks."""
 
 LEFT_WITHOUT_STOCKS = 1e-12
-"""The same without stocks, where a sweep costs next to nothing."""
+"""Without stocks a sweep costs next to nothing: they go on until a period counts for this."""
 
 MOST_SWEEPS = 4000
 """Past the horizon; patience next to 1 would ask for more."""
@@ -35,12 +37,18 @@ def make_method(
     grid = make_grid(scenario, levels)
     if scenario.terminal == "zero":
         return Method(grid, scheme, by_interest)
+    if scenario.stocks:
+        return Method(grid, scheme, by_interest, FIRST)
     world = modal(scenario)
     env = dict(zip(world.names, world.values[0], strict=True))
     patience = max(float(evaluate(p.patience, env, np)) for p in scenario.parties.values())
     if patience == 0:
-        return Method(grid, scheme, by_interest, LATELY)
-    left = WHAT_IS_LEFT if scenario.stocks else LEFT_WITHOUT_STOCKS
-    periods = np.log(left) / np.log(patience) if patience < 1 else np.inf
-    sweeps = int(np.clip(np.ceil(periods) - scenario.horizon, 2 * LATELY, MOST_SWEEPS))
+        return Method(grid, scheme, by_interest, FIRST)
+    periods = np.log(LEFT_WITHOUT_STOCKS) / np.log(patience) if patience < 1 else np.inf
+    sweeps = int(np.clip(np.ceil(periods) - scenario.horizon, 2 * FIRST, MOST_SWEEPS))
     return Method(grid, scheme, by_interest, sweeps)
+
+
+def closer(method: Method) -> Method:
+    """The same, brought nearer to what the game past the horizon is worth."""
+    return replace(method, tolerance=method.tolerance / 10, most=4 * method.most)

@@ -19,7 +19,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from servanda.game.backward import (
+from servanda.game.build import Game, Group
+from servanda.game.choice import joint_probability, play, stages
+from servanda.game.interpolate import interpolate
+from servanda.game.period import (
     Method,
     accept_probability,
     channel_party,
@@ -27,9 +30,6 @@ from servanda.game.backward import (
     notice_probability,
     sign,
 )
-from servanda.game.build import Game, Group
-from servanda.game.choice import joint_probability, play, stages
-from servanda.game.interpolate import interpolate
 from servanda.game.reach import epoch_of
 from servanda.game.tables import Parameters, evaluate_group, path_views
 

@@ -15,11 +15,11 @@ import xarray as xr
 
 from servanda import __version__
 from servanda.errors import QuestionError
-from servanda.game.backward import DEFAULT_SCHEME
 from servanda.game.batch import Follow, Progress, course_of, run
 from servanda.game.build import Game
 from servanda.game.interpolate import Scheme
 from servanda.game.paths import KINDS, Course
+from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.regimes import Bind
 from servanda.game.solve import Solution, prepare, read_solution
 from servanda.scenario.model import Proposal, Scenario

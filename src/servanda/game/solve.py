@@ -15,17 +15,20 @@ import xarray as xr
 
 from servanda import __version__
 from servanda.errors import QuestionError, unknown
-from servanda.game.backward import DEFAULT_SCHEME
 from servanda.game.batch import Follow, Program, Progress, run, stakes
 from servanda.game.build import Game, build
 from servanda.game.grid import NODES
 from servanda.game.interpolate import Scheme
 from servanda.game.levels import choose_levels
 from servanda.game.method import make_method
+from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.regimes import Bind, Variant
 from servanda.game.size import refuse_if_too_large
 from servanda.scenario.model import Proposal, Scenario
 from servanda.scenario.worlds import Worlds, modal
+
+SETTLED = 0.01
+"""What one more sweep past the horizon may change for values to have settled, in stakes."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Solution:
     interest: xr.DataArray | None  # [world, regime, interest], labelled "party.interest"
     signing: xr.DataArray
     joint: xr.DataArray
-    settled: bool  # past the horizon policies stopped changing, in every world
+    settled: bool  # past the horizon values stopped changing, in every world
     failures: int  # brackets without an equilibrium on the principal branch
     version: str = __version__
 
@@ -162,7 +165,7 @@ def read_solution(program: Program, worlds: Worlds, out: dict[str, Any]) -> Solu
         interest,
         xr.DataArray(alone, dims=("world", "signatory"), coords={"signatory": signatories}),
         xr.DataArray(joint, dims=("world",)),
-        bool(np.all(out["tail"].moved < 0.02)),
+        bool(np.all(out["tail"].left < SETTLED)),
         int(np.sum(out["failures"])),
     )
 

@@ -35,6 +35,7 @@ class Parameters:
     env: Mapping[str, Array]  # assumption name -> number
     patience: Float[Array, " party"]
     precision: Float[Array, " party"]  # λ/s, per unit of utility; 0 plays uniformly
+    stakes: Float[Array, " party"]  # s, in utility per period
     verified: Float[Array, " obligation"]
     false_alarm: Float[Array, " obligation"]
     start: Float[Array, " stock"]
@@ -58,7 +59,7 @@ class Parameters:
 
 jax.tree_util.register_dataclass(
     Parameters,
-    ["env", "patience", "precision", "verified", "false_alarm", "start"],
+    ["env", "patience", "precision", "stakes", "verified", "false_alarm", "start"],
     ["scheduled"],
 )
 
@@ -127,6 +128,7 @@ def parameters(
         env=env,
         patience=stack([number(p.patience) for p in s.parties.values()]),
         precision=jnp.where(scale > 0, acuity / jnp.where(scale > 0, scale, 1.0), 0.0),
+        stakes=scale,
         verified=chances([o.verified for o in s.obligations.values()]),
         false_alarm=chances([o.false_alarm for o in s.obligations.values()]),
         start=stack([number(k.start) for k in s.stocks.values()]),

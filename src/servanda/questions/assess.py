@@ -21,11 +21,11 @@ from servanda.game.build import Game, build
 from servanda.game.differentiate import Gradient, gradient
 from servanda.game.grid import FINE_NODES, NODES, coarser, make_grid
 from servanda.game.levels import choose_levels
-from servanda.game.method import make_method
+from servanda.game.method import closer, make_method
 from servanda.game.paths import KINDS, Course
 from servanda.game.regimes import Bind, Variant
 from servanda.game.size import refuse_if_too_large
-from servanda.game.solve import find_proposal, signing_at_start
+from servanda.game.solve import SETTLED, find_proposal, signing_at_start
 from servanda.questions.assessment import Assessment, Breaker, Created, Sensitivity, Sham
 from servanda.questions.exchange import net_exchange
 from servanda.questions.grid_error import FINER, grid_error
@@ -156,6 +156,8 @@ class _Job:
         chosen = choose_levels(scenario, FINE_NODES) if finer else usual
         refuse_if_too_large(game, chosen)
         method = make_method(scenario, chosen)
+        if fine:
+            method = closer(method)
         world = modal(scenario)
         paths = FINE_PATHS if fine else PATHS
         names, spreads = tuple(world.names), stakes(scenario)
@@ -479,11 +481,12 @@ class _Job:
 
     def _notes(self, centre: dict[str, Any], out: dict[str, Any]) -> list[str]:
         notes = []
-        moved = float(np.max(centre["tail"].moved))
-        if moved > 0.02:
+        left = float(np.max(centre["tail"].left))
+        if left > SETTLED:
             notes.append(
-                f"past the horizon {100 * moved:.0f} % of the choice probabilities still move: "
-                "treat values far ahead with care, or set `terminal: zero`"
+                f"past the horizon play goes round in circles: one more period changes values by "
+                f"{100 * left:.0f} % of the stakes; treat values far ahead with care, or set "
+                "`terminal: zero`"
             )
         failed = int(np.sum(centre["failures"])) + int(np.sum(out["failures"]))
         if failed:

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from servanda.game.backward import Method
 from servanda.game.batch import Program, run
 from servanda.game.build import build
+from servanda.game.period import Method
 from servanda.game.regimes import Variant
 from servanda.scenario.model import Proposal, Scenario
 from servanda.scenario.worlds import Worlds

@@ -1,0 +1,195 @@
+"""What is the game worth whose calendar stands still, and goes on for ever?
+
+In: one world's operators past the horizon. Out: values that one period more does not change.
+
+Plain sweeps come first: they are longer and longer finite horizons, and pick the solution. By
+themselves they come near it no faster than the discount factor, so after every `EVERY` further
+sweeps values are extrapolated from how the last ones changed (Anderson mixing, taken in turns with
+plain steps: Pratapa, Suryanarayana and Pask 2016), until one more sweep changes little.
+
+The derivative is that of the fixed point: if w = T(w, θ), then dw = (1 - ∂T/∂w)^-1 ∂T/∂θ dθ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from servanda.game.build import Game
+from servanda.game.choice import Stage
+from servanda.game.period import Method, Operator, channel_party, sign, sweep, value_shape
+from servanda.game.tables import Parameters
+
+EVERY = 3
+"""Sweeps from one extrapolation to the next."""
+
+WINDOW = 8
+"""The changes an extrapolation looks back on."""
+
+WORSE = 2.0
+"""Where sweeps change more than this many times what they did at best, the past is forgotten."""
+
+RIDGE = 1e-8
+"""Added to the normal equations of an extrapolation, relative to their diagonal."""
+
+
+class Tail(NamedTuple):
+    """How the stationary value was found."""
+
+    sweeps: Array  # with extrapolation
+    left: Array  # what one more changes: root mean square over positions, in stakes
+
+
+def stationary(
+    game: Game,
+    method: Method,
+    plans: list[tuple[Stage, ...]],
+    ops: list[Operator],
+    p: Parameters,
+) -> tuple[Array, Tail]:
+    """The value before the moves of a period past the horizon, [regime, phase, g, channel]."""
+    rows = [np.unique(g.live[game.scenario.horizon]) for g in game.groups]
+
+    def once(w: Array, ops: list[Operator], p: Parameters) -> Array:
+        v, _ = sign(game, p, w)
+        return sweep(game, method, plans, ops, p, v, rows, keep=False)[0]
+
+    fixed_ops, fixed_p = jax.lax.stop_gradient((ops, p))
+    owner = channel_party(game, method.by_interest)
+    w = once(jnp.zeros(value_shape(game, method)), fixed_ops, fixed_p)
+    # far ahead everybody plays as if nothing could change
+    w = w / (1.0 - fixed_p.patience[owner])
+    w = jax.lax.fori_loop(0, method.sweeps, lambda _, w: once(w, fixed_ops, fixed_p), w)
+    live, scale = _live(game, rows), _scale(fixed_p)[owner]
+    w, tail = _extrapolated(lambda w: once(w, fixed_ops, fixed_p), w, live, scale, method)
+    new = once(w, ops, p)
+    return _attach(once, live, owner, method)(new, w, fixed_ops, fixed_p), tail
+
+
+def _live(game: Game, rows: list[np.ndarray]) -> np.ndarray:
+    """The (regime, phase) places whose values are solved."""
+    solved = zip(game.groups, rows, strict=True)
+    found = [g.rows[r, 0] * game.phases + g.rows[r, 1] for g, r in solved]
+    return np.unique(np.concatenate(found))
+
+
+def _scale(p: Parameters) -> Array:
+    """What a party's utility is multiplied by, so that its stakes are 1."""
+    return jnp.where(p.stakes > 0, 1.0 / jnp.where(p.stakes > 0, p.stakes, 1.0), 0.0)
+
+
+class _Past(NamedTuple):
+    """The last sweep, and the changes from each of the last ones to the next (a ring)."""
+
+    w: Array  # what comes next into a sweep
+    flat: Float[Array, " n"]  # the same, live places only
+    out: Float[Array, " n"]  # what came out of the last one
+    change: Float[Array, " n"]  # out less in, scaled
+    d_out: Float[Array, "window n"]
+    d_change: Float[Array, "window n"]
+    known: Array  # entries of the ring that count
+    count: Array
+    lefts: Float[Array, " window"]  # a ring: what each of the last sweeps changed
+    best: Float[Array, " n"]  # what came out of the sweep that changed least
+    least: Array
+
+
+def _extrapolated(
+    once: Callable[[Array], Array], w: Array, live: np.ndarray, scale: Array, method: Method
+) -> tuple[Array, Tail]:
+    """The fixed point of `once`, from w [regime, phase, g, channel] on.
+
+    Only `live` places count; what a sweep changes is measured after multiplication by `scale`
+    [channel].
+    """
+    shape = w.shape
+
+    def flat(w: Array) -> Array:
+        return w.reshape(-1, *shape[2:])[live].reshape(-1)
+
+    def whole(x: Array) -> Array:
+        full = jnp.zeros((shape[0] * shape[1], *shape[2:]))
+        return full.at[live].set(x.reshape(len(live), *shape[2:])).reshape(shape)
+
+    weight = jnp.broadcast_to(scale, (len(live), *shape[2:])).reshape(-1)
+
+    def step(_: Any, past: _Past) -> _Past:
+        w = once(past.w)
+        out = flat(w)
+        change = weight * (out - past.flat)
+        place = past.count % WINDOW
+        left = jnp.sqrt(jnp.mean(jnp.square(change)))
+        better = left < past.least
+        return past._replace(
+            w=w,
+            flat=out,
+            out=out,
+            change=change,
+            d_out=past.d_out.at[place].set(out - past.out),
+            d_change=past.d_change.at[place].set(change - past.change),
+            known=jnp.minimum(past.known + 1, WINDOW),
+            count=past.count + 1,
+            lefts=past.lefts.at[place].set(left),
+            best=jnp.where(better, out, past.best),
+            least=jnp.where(better, left, past.least),
+        )
+
+    def turn(past: _Past) -> _Past:
+        past = jax.lax.fori_loop(0, EVERY, step, past)
+        last = past.lefts[(past.count - 1) % WINDOW]
+        known = jnp.where(last > WORSE * past.lefts.min(), 0, past.known)
+        age = (past.count - 1 - jnp.arange(WINDOW)) % WINDOW
+        d_change = jnp.where((age < known)[:, None], past.d_change, 0.0)
+        normal = d_change @ d_change.T
+        # entries that do not count get a row of the unit matrix, and so no share
+        diagonal = jnp.diagonal(normal)
+        normal = normal + jnp.diag(jnp.where(diagonal > 0, RIDGE * diagonal, 1.0))
+        share = jnp.linalg.solve(normal, d_change @ past.change)
+        mixed = past.out - share @ past.d_out
+        return past._replace(w=whole(mixed), flat=mixed, known=known)
+
+    def unsettled(past: _Past) -> Array:
+        return (past.least > method.tolerance) & (past.count < method.most)
+
+    n = len(weight)
+    ring = jnp.zeros((WINDOW, n))
+    # the first entry of the ring has no sweep before it
+    none = jnp.full((), -1)
+    lefts, big = jnp.full(WINDOW, jnp.inf), jnp.full((), jnp.inf)
+    x = flat(w)
+    start = _Past(w, x, x, jnp.zeros(n), ring, ring, none, jnp.zeros((), int), lefts, x, big)
+    end = jax.lax.while_loop(unsettled, turn, start)
+    return whole(end.best), Tail(end.count, end.least)
+
+
+def _attach(
+    once: Callable[..., Array], live: np.ndarray, owner: np.ndarray, method: Method
+) -> Callable[..., Array]:
+    """The identity of T(w, θ), given w and θ = (ops, p), whose derivative is the fixed point's."""
+
+    @jax.custom_vjp
+    def settled(new: Array, w: Array, ops: list[Operator], p: Parameters) -> Array:
+        return new
+
+    def forward(new: Array, *rest: Any) -> tuple[Array, Any]:
+        return new, rest
+
+    def back(rest: Any, cotangent: Array) -> tuple[Array, None, None, None]:
+        w, ops, p = rest
+        _, transpose = jax.vjp(lambda w: once(w, ops, p), w)
+        # relative to what came in, and utilities in stakes
+        unit = p.stakes[owner]
+        size = jnp.sqrt(jnp.mean(jnp.square(unit * cotangent)))
+        scale = unit / jnp.where(size > 0, size, 1.0)
+        found, _ = _extrapolated(
+            lambda x: cotangent + transpose(x)[0], cotangent, live, scale, method
+        )
+        return found, None, None, None
+
+    settled.defvjp(forward, back)
+    return settled
