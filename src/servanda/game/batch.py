@@ -7,7 +7,7 @@ off inside the one traced function, so that no world's grid values outlive it.
 
 from __future__ import annotations
 
-import queue
+import os
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,6 +33,8 @@ from servanda.scenario.model import Proposal, Scenario
 from servanda.scenario.worlds import Worlds, modal
 
 register(Course, Tail)
+
+CORES = os.cpu_count() or 1
 
 Progress = Callable[[int, int], None]
 """Called with (worlds done, worlds in all) from time to time."""
@@ -231,17 +233,12 @@ def here() -> Executor:
 
 
 def cores(most: int | None = None) -> ThreadPoolExecutor:
-    """A pool with one thread a core (`most` at most), each with a JAX device of its own."""
-    devices = jax.local_devices()[:most]
-    free: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    for device in devices:
-        free.put(device)
+    """A pool with one thread a core (`most` at most).
 
-    def settle() -> None:
-        # left open on purpose: it holds for this thread, which ends with the pool
-        jax.default_device(free.get()).__enter__()
-
-    return ThreadPoolExecutor(len(devices), initializer=settle)
+    All share one JAX device, which runs as many computations at a time as there are cores: XLA
+    compiles, and keeps machine code, once a device.
+    """
+    return ThreadPoolExecutor(CORES if most is None else min(most, CORES))
 
 
 def run(
@@ -258,7 +255,6 @@ def run(
     own. Worlds are spread over the machine's cores, or over `pool`.
     """
     thetas = _thetas(values)
-    # NumPy, not JAX, arrays: they belong to no device
     uniforms = program.uniforms() if program.follow else np.zeros((0, 4, 0))
 
     first = _bounds(program, thetas[0]) if boxes is None else boxes[0]
