@@ -47,8 +47,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     kernel.names(1)  # from the usual folder: XLA does not take the same kernel from two places
     monkeypatch.setenv("SERVANDA_CACHE", str(tmp_path))
     # as in a new process
-    monkeypatch.setattr(batch, "_REACHING", {})
-    monkeypatch.setattr(batch, "_COMPILED", {})
+    monkeypatch.setattr(batch, "_REACHING", batch._Shelf())
+    monkeypatch.setattr(batch, "_COMPILED", batch._Shelf())
     return tmp_path / "programs"
 
 
@@ -106,8 +106,8 @@ def test_a_damaged_file_is_traced_afresh(
     for path in cache.iterdir():
         whole = path.read_bytes()
         path.write_bytes(whole[: len(whole) // 2] if damage is None else damage)
-    monkeypatch.setattr(batch, "_REACHING", {})
-    monkeypatch.setattr(batch, "_COMPILED", {})
+    monkeypatch.setattr(batch, "_REACHING", batch._Shelf())
+    monkeypatch.setattr(batch, "_COMPILED", batch._Shelf())
     again = run(*program())
     np.testing.assert_array_equal(first["value"], again["value"])
 

@@ -7,7 +7,8 @@ off inside the one traced function, so that no world's grid values outlive it.
 
 from __future__ import annotations
 
-import queue
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ from servanda.scenario.model import Proposal, Scenario
 from servanda.scenario.worlds import Worlds, modal
 
 register(Course, Tail)
+
+CORES = os.cpu_count() or 1
 
 Progress = Callable[[int, int], None]
 """Called with (worlds done, worlds in all) from time to time."""
@@ -151,26 +154,48 @@ def _alone(game: Game, p: Parameters, w: Array) -> Float[Array, "stage signatory
     return jnp.stack(columns, axis=1)
 
 
-_COMPILED: dict[tuple[Any, ...], tuple[Program, Any]] = {}
+class _Shelf:
+    """Compiled functions, each made by the first thread that asks while others wait for it."""
+
+    def __init__(self, most: int = 64) -> None:
+        self.most, self.lock = most, threading.Lock()
+        self.made: dict[tuple[Any, ...], Future[Any]] = {}
+
+    def get(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        with self.lock:
+            found = self.made.get(key)
+            if found is None:
+                if len(self.made) > self.most:
+                    self.made.clear()
+                mine = self.made[key] = Future()
+        if found is not None:
+            return found.result()
+        try:
+            mine.set_result(make())
+        except BaseException as error:
+            mine.set_exception(error)
+            with self.lock:
+                self.made.pop(key, None)
+        return mine.result()
+
+
+_COMPILED, _REACHING = _Shelf(), _Shelf()
 
 
 def compiled(program: Program, arguments: tuple[np.ndarray, ...]) -> Any:
-    """A program's jitted `world`, for arguments like these."""
-    key = (id(program), *(x.shape for x in arguments))
-    if key not in _COMPILED:
-        if len(_COMPILED) > 64:
-            _COMPILED.clear()
+    """A program's `world`, compiled for arguments like these."""
+
+    def make() -> tuple[Program, Any]:
         options = compiler_options(program.once)
         function = traced(program.world, program.depends(), arguments, options, program.stocks())
-        _COMPILED[key] = (program, function)
-    return _COMPILED[key][1]
+        return program, function.lower(*arguments).compile()
 
-
-_REACHING: dict[tuple[Any, ...], tuple[Any, Any]] = {}
+    # what is in the key by its place must live on
+    return _COMPILED.get((id(program), *(x.shape for x in arguments)), make)[1]
 
 
 def _reaching(program: Program, theta: np.ndarray) -> Any:
-    """The jitted function from one world's assumptions to the grid's bounds.
+    """The compiled function from one world's assumptions to the grid's bounds.
 
     They enclose what is reachable under any of `program.offers`, or else under any offer of the
     scenario, and under those of the program that are not among them.
@@ -180,21 +205,23 @@ def _reaching(program: Program, theta: np.ndarray) -> Any:
     offered = [v.proposal for v in program.game.variants if v.proposal is not None]
     extra = () if all(p in named for p in offered) else (program.game,)
     own = (program.offers,) if program.offers is not None else (scenario.proposals,)
-    key = (program.names, theta.shape, *map(id, own), *map(id, extra))
-    if key not in _REACHING:
-        if len(_REACHING) > 64:
-            _REACHING.clear()
+    alone = program.once and bool(extra)  # no other program shares these bounds
+
+    def make() -> tuple[Any, Any]:
         games = (build(scenario, [Variant(p) for p in named] or [Variant(None)]), *extra)
         unit = jnp.ones(len(scenario.parties))
 
         def one(theta: Array) -> Array:
             return reach.boxes(games, parameters(games[0], theta, program.names, unit))
 
-        # formulas and nothing else: here XLA's own options are the fastest by far
+        # formulas and nothing else: XLA's own options run the fastest by far, and compile slowly
+        options = compiler_options(True) if alone else None
         depends = ("reach", scenario, [game.variants for game in games], program.names)
-        function = traced(one, depends, (theta,), None, None)
-        _REACHING[key] = ((games, own), function)  # what is in the key by its place must live on
-    return _REACHING[key][1]
+        function = traced(one, depends, (theta,), options, None)
+        return (games, own), function.lower(theta).compile()
+
+    key = (program.names, theta.shape, alone, *map(id, own), *map(id, extra))
+    return _REACHING.get(key, make)[1]
 
 
 def bounds(
@@ -233,17 +260,12 @@ def here() -> Executor:
 
 
 def cores(most: int | None = None) -> ThreadPoolExecutor:
-    """A pool with one thread a core (`most` at most), each with a JAX device of its own."""
-    devices = jax.local_devices()[:most]
-    free: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    for device in devices:
-        free.put(device)
+    """A pool with one thread a core (`most` at most).
 
-    def settle() -> None:
-        # left open on purpose: it holds for this thread, which ends with the pool
-        jax.default_device(free.get()).__enter__()
-
-    return ThreadPoolExecutor(len(devices), initializer=settle)
+    All share one JAX device, which runs as many computations at a time as there are cores: XLA
+    compiles, and keeps machine code, once a device.
+    """
+    return ThreadPoolExecutor(CORES if most is None else min(most, CORES))
 
 
 def run(
@@ -260,7 +282,6 @@ def run(
     own. Worlds are spread over the machine's cores, or over `pool`.
     """
     thetas = _thetas(values)
-    # NumPy, not JAX, arrays: they belong to no device
     uniforms = program.uniforms() if program.follow else np.zeros((0, 4, 0))
 
     first = _bounds(program, thetas[0]) if boxes is None else boxes[0]

@@ -584,7 +584,7 @@ def _courses(graph: Graph, rows: np.ndarray, outcomes: _Outcomes) -> tuple[np.nd
     What the deal changes for the parties often leaves the stocks' formulas alone: then one
     interpolation of arrival points serves several rows.
     """
-    names = _moving_names(graph.scenario)
+    names = moving_names(graph.scenario)
     keys: dict[tuple, int] = {}
     index = np.zeros(len(rows), np.int32)
     first: list[int] = []
@@ -597,7 +597,7 @@ def _courses(graph: Graph, rows: np.ndarray, outcomes: _Outcomes) -> tuple[np.nd
     return index, np.array(first, np.int32)
 
 
-def _moving_names(scenario: Scenario) -> frozenset[str]:
+def moving_names(scenario: Scenario) -> frozenset[str]:
     """The names that the stocks' next values depend on, by way of `let` too."""
     formulas = [f for s in scenario.stocks.values() for f in (s.next, s.shock) if f is not None]
     found: set[str] = set()

@@ -13,14 +13,15 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from servanda.game.build import Game
-from servanda.game.tables import Parameters, evaluate_group, grid_views
+from servanda.game.build import Game, Group, moving_names
+from servanda.game.tables import Parameters, Views, evaluate_group
 from servanda.scenario.model import Scenario
 
 EPOCHS = 10
@@ -77,19 +78,13 @@ def _hulls(
     corners = np.array(list(itertools.product((0.0, 1.0), repeat=len(low))))
     share = jnp.asarray(np.concatenate([corners, np.full((1, len(low)), 0.5)]).T)
 
-    # one setting of each kind will do: nothing but where the stocks go is wanted
-    distinct = [(m, group, grid_views(group, group.courses)) for m in games for group in m.groups]
+    group, views = _ways(games)
 
     def onward(box: Array, period: Array) -> tuple[Array, Array]:
         x = box[0][:, None] * (1.0 - share) + box[1][:, None] * share
-        ends = [
-            evaluate_group(game, group, views, p.at(period), x, period, False).arrival
-            for game, group, views in distinct
-        ]
-        flat = [a.reshape(-1, a.shape[-1]) for a in ends]
-        lower = jnp.stack([a.min(axis=0) for a in flat]).min(axis=0)
-        upper = jnp.stack([a.max(axis=0) for a in flat]).max(axis=0)
-        new = jnp.clip(jnp.stack([lower, upper]), low, high)
+        tables = evaluate_group(games[0], group, views, p.at(period), x, period, False)
+        ends = tables.arrival.reshape(-1, len(low))
+        new = jnp.clip(jnp.stack([ends.min(axis=0), ends.max(axis=0)]), low, high)
         # a formula may fail far from where play goes: what is not a number excludes nothing
         new = jnp.where(jnp.isfinite(new), new, jnp.stack([low, high]))
         return new, new
@@ -99,3 +94,48 @@ def _hulls(
     calendar = jnp.minimum(jnp.arange(periods) * 1.0, games[0].scenario.horizon)
     _, later = jax.lax.scan(onward, start, calendar)
     return jnp.concatenate([start[None], later])
+
+
+def _ways(games: Sequence[Game]) -> tuple[Group, Views]:
+    """Every way in which the stocks can move, once: a group of moves, each in a setting of its own.
+
+    What the stocks' formulas do not read is left at zero.
+    """
+    scenario = games[0].scenario
+    names = moving_names(scenario)
+    duties = scenario.obligations.items()
+    breach = [f"breach.{name}" in names for name, _ in duties]
+    met = {d for at, (_, o) in zip(breach, duties, strict=True) if at for d, _ in o.options}
+    read = {
+        "terms": [name in names for name in scenario.terms],
+        "indicators": [name in names for name in games[0].indicator_names],
+        "phases": [any(f"{k}.{v}" in names for v in x.values) for k, x in scenario.phases.items()],
+        "active": breach,
+        "due_now": breach,
+        "joint": [d in met or not names.isdisjoint(x.indicators)
+                  for d, x in enumerate(scenario.decisions)],
+    }  # fmt: skip
+    rows = []
+    for group in (g for game in games for g in game.groups):
+        first = np.repeat(group.courses, group.moves)
+        settings = [getattr(group.settings, name)[first] for name in list(read)[:-1]]
+        joint = np.tile(group.joint, (len(group.courses), 1))
+        rows.append(np.concatenate([*settings, joint], axis=1) * np.concatenate([*read.values()]))
+    found = np.unique(np.concatenate(rows), axis=0)
+    ends = np.cumsum([len(x) for x in read.values()])[:-1]
+    terms, seen, phases, active, due, joint = np.split(found, ends, axis=1)
+
+    def lift(x: np.ndarray) -> Array:
+        return jnp.asarray(x.T)[..., None]
+
+    still = np.zeros((len(found), len(scenario.phases)), np.int32)
+    views = Views(
+        lift(terms),
+        lift(seen),
+        lift(phases.astype(np.int32)),
+        lift(active > 0),
+        lift(due > 0),
+        lift(still)[None],
+        lift(np.ones((len(found), 1), bool)),
+    )
+    return replace(games[0].groups[0], joint=joint.astype(np.int32)), views

@@ -92,9 +92,6 @@ def configure() -> None:
     import jaxlib
 
     jax.config.update("jax_enable_x64", True)
-    # a device a core: JAX runs one computation at a time on each
-    with contextlib.suppress(RuntimeError):  # somebody has used JAX already: as it is, then
-        jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
     if os.environ.get("SERVANDA_CACHE") == "off" or jax.config.values.get(
         "jax_compilation_cache_dir"
     ):

@@ -18,7 +18,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from servanda.game.batch import Program, Progress, bounds, cores, here, run
+from servanda.game.batch import CORES, Program, Progress, bounds, cores, here, run
 from servanda.runs import Chunk, Table
 from servanda.runs import run as run_table
 
@@ -118,7 +118,7 @@ def in_chunks(
             cells=cells,
             worlds=rows,
             chunk=(1, per_chunk),
-            workers=len(jax.local_devices()) if many else 1,
+            workers=CORES if many else 1,
             pool=own or pool or here(),
             progress=told,
         )
