@@ -24,9 +24,9 @@ from rich.console import Console
 from rich.table import Table
 
 from servanda.game import kernel
-from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.batch import bounds, compiled, run
 from servanda.game.interpolate import SCHEMES
+from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.solve import prepare
 from servanda.scenario.load import load
 from servanda.scenario.worlds import draw

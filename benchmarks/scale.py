@@ -18,8 +18,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.batch import bounds, here, run
+from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.solve import prepare
 from servanda.questions.table import table
 from servanda.scenario.load import load

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import servanda as sv
-from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.batch import run, stakes
 from servanda.game.grid import FINE_NODES
 from servanda.game.levels import choose_levels
+from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.solve import prepare, read_solution
 from servanda.questions.grid_error import grid_error
 from servanda.scenario.model import Scenario

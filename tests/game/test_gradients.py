@@ -13,17 +13,19 @@ import pytest
 
 import servanda as sv
 from servanda.game import batch
-from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.batch import Follow
 from servanda.game.differentiate import gradient
 from servanda.game.paths import KINDS
+from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.solve import prepare
 from servanda.scenario.worlds import weights
 
 LEVELS = (3, 3, 3, 3, 3)
 STEP = 1e-6
-NOISE = 3e-14  # values past the horizon are settled to 5e-14 of the stakes
 """Of central differences, relative to the assumption."""
+
+NOISE = 3e-14
+"""Of values: past the horizon they are settled to 5e-14 of the stakes."""
 
 MOST_KINKS = 0.15
 """Share of derivatives that may lie so near a kink that two step sizes disagree."""

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from servanda.game import batch, kernel
-from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.batch import Follow, Program, run
 from servanda.game.paths import Course
+from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.solve import prepare
 from servanda.scenario.load import load
 from servanda.scenario.worlds import Worlds

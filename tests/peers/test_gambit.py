@@ -20,11 +20,11 @@ import servanda as sv
 from peers.games import Shape, random_game
 from peers.tree import Infoset, Tree, stakes_of
 from servanda.game.backward import Backward, backward
-from servanda.game.period import Method, sign
 from servanda.game.batch import stakes
 from servanda.game.build import Game, build
 from servanda.game.equilibrium import logit_equilibrium
 from servanda.game.grid import make_grid
+from servanda.game.period import Method, sign
 from servanda.game.reach import boxes
 from servanda.game.regimes import Variant
 from servanda.game.tables import parameters
