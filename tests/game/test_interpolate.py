@@ -200,7 +200,7 @@ def test_kernel_and_reference_agree(
     levels: tuple[int, ...], channels: int, scheme: Scheme, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SERVANDA_KERNEL", raising=False)
-    reason = kernel.status(sum(count > 1 for count in levels))
+    reason = kernel.status(sum(count > 1 for count in levels), "kernel", SCHEMES.index(scheme))
     if reason != "ready":
         pytest.skip(reason)
     values, points, table, pattern = problem(levels, channels)
@@ -268,7 +268,7 @@ def test_without_a_toolchain_there_is_still_a_result(
         monkeypatch.setattr(jax.ffi, "include_dir", lambda: str(tmp_path))
     kernel._register.cache_clear()
     try:
-        reason = kernel.status(1)
+        reason = kernel.status(1, "kernel", SCHEMES.index("simplex"))
         values, points, table, pattern = problem((3,), channels=1)
         out = interpolate(values, points, table, pattern, (3,), "simplex")
     finally:
@@ -287,7 +287,7 @@ def test_a_cache_that_cannot_be_written_costs_a_compilation_only(
         kernel._compiler()
     except kernel.KernelError as error:
         pytest.skip(str(error))
-    name, library = kernel._load(1)
+    name, library = kernel._load(1, "kernel", kernel.SLOPES)
     assert name.startswith("servanda_kernel_1_")
     assert library.servanda_forward
 

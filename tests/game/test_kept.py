@@ -44,7 +44,9 @@ def program(text: str = RIVER, levels: tuple[int, ...] = (5,)) -> tuple[Program,
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    kernel.names(1)  # from the usual folder: XLA does not take the same kernel from two places
+    kernel.names(
+        (3,), kernel.SLOPES
+    )  # from the usual folder: XLA does not take the same kernel from two places
     monkeypatch.setenv("SERVANDA_CACHE", str(tmp_path))
     # as in a new process
     monkeypatch.setattr(batch, "_REACHING", batch._Shelf())

@@ -4,6 +4,7 @@ groups go in, and whole solves; both ways must give the same values, policies an
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -97,9 +98,9 @@ def by_kernel(x: Problem, plan: tuple[Stage, ...], levels: tuple[int, ...], sche
     return out, joint
 
 
-def need_kernel(levels: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+def need_kernel(levels: tuple[int, ...], scheme: Scheme, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SERVANDA_KERNEL", raising=False)
-    reason = kernel.status(sum(count > 1 for count in levels), "sweep")
+    reason = kernel.status(sum(count > 1 for count in levels), "sweep", SCHEMES.index(scheme))
     if reason != "ready":
         pytest.skip(reason)
 
@@ -120,7 +121,7 @@ def test_kernel_and_reference_agree_with_their_gradients(
     levels: tuple[int, ...], channels: int, sizes: tuple[int, ...], players: tuple[int, ...],
     scheme: Scheme, given: bool, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    need_kernel(levels, monkeypatch)
+    need_kernel(levels, scheme, monkeypatch)
     plan = plan_of(sizes, players)
     x = problem(levels, channels, int(np.prod(sizes)))
     rng = np.random.default_rng(12)
@@ -147,7 +148,7 @@ def test_kernel_and_reference_agree_with_their_gradients(
 @pytest.mark.parametrize("sharpness", [0.0, 1e-3, 40.0, 1e12])
 def test_choices_are_as_sharp_as_asked(sharpness: float, monkeypatch: pytest.MonkeyPatch) -> None:
     levels = (3, 4)
-    need_kernel(levels, monkeypatch)
+    need_kernel(levels, "simplex", monkeypatch)
     plan = plan_of((2, 3), (0, 1))
     x = problem(levels, 3, 6, nodes=37)._replace(precision=jnp.full(3, sharpness))
     for fast, slow in zip(
@@ -159,7 +160,7 @@ def test_choices_are_as_sharp_as_asked(sharpness: float, monkeypatch: pytest.Mon
 
 def test_a_value_that_is_no_number_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     levels = (3, 4)
-    need_kernel(levels, monkeypatch)
+    need_kernel(levels, "simplex", monkeypatch)
     plan = plan_of((2, 3), (0, 1))
     x = problem(levels, 3, 6)
     x = x._replace(flow=x.flow.at[0, 0, 2, 5].set(jnp.nan))
@@ -200,6 +201,8 @@ def solved(kernel_is: str, scheme: Scheme, monkeypatch: pytest.MonkeyPatch) -> l
     """Values of one world, and their derivatives by the assumptions."""
     monkeypatch.setenv("SERVANDA_KERNEL", kernel_is)
     program, worlds = prepare(load(ARMS), "treaty", None, (), (5, 4), scheme, False)
+    # rounding may not decide how many sweeps are made past the horizon
+    program = replace(program, method=replace(program.method, tolerance=1e-13, most=600))
     box = bounds(program, worlds)[0]
 
     def figure(theta: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -214,7 +217,7 @@ def solved(kernel_is: str, scheme: Scheme, monkeypatch: pytest.MonkeyPatch) -> l
 def test_a_whole_game_is_worth_the_same_both_ways(
     scheme: Scheme, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    need_kernel((5, 4), monkeypatch)
+    need_kernel((5, 4), scheme, monkeypatch)
     for fast, slow in zip(solved("on", scheme, monkeypatch), solved("off", scheme, monkeypatch)):
         assert np.abs(slow).max() > 0.01
         np.testing.assert_allclose(fast, slow, rtol=1e-10, atol=1e-10)

@@ -25,6 +25,7 @@ from servanda.game.build import Game, build
 from servanda.game.choice import feasible
 from servanda.game.distribution import exact_course
 from servanda.game.grid import make_grid
+from servanda.game.interpolate import SCHEMES
 from servanda.game.kept import register, traced
 from servanda.game.paths import Course, simulate_paths, value_at_start
 from servanda.game.period import Method, accept_probability, sign
@@ -86,9 +87,9 @@ class Program:
             self.follow,
         )  # fmt: skip
 
-    def stocks(self) -> int:
-        """The stocks with two levels or more."""
-        return sum(n > 1 for n in self.method.grid.levels)
+    def kernels(self) -> tuple[tuple[int, ...], int]:
+        """The grid and scheme of the compiled kernels it may call."""
+        return self.method.grid.levels, SCHEMES.index(self.method.scheme)
 
     def world(
         self,
@@ -187,7 +188,7 @@ def compiled(program: Program, arguments: tuple[np.ndarray, ...]) -> Any:
 
     def make() -> tuple[Program, Any]:
         options = compiler_options(program.once)
-        function = traced(program.world, program.depends(), arguments, options, program.stocks())
+        function = traced(program.world, program.depends(), arguments, options, program.kernels())
         return program, function.lower(*arguments).compile()
 
     # what is in the key by its place must live on

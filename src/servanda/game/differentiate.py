@@ -90,7 +90,7 @@ def gradient(
     options = compiler_options(program.once)
     if known:
         depends = (known, program.depends())
-        function = traced(everywhere, depends, arguments, options, program.stocks())
+        function = traced(everywhere, depends, arguments, options, program.kernels())
     else:
         function = jax.jit(everywhere, compiler_options=options)
     value, rows = jax.device_get(function(*arguments))

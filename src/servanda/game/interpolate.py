@@ -182,7 +182,7 @@ def interpolate(
     """
     _check(values, points, table, pattern, levels, scheme)
     doubles = values.dtype == jnp.float64 and points.dtype == jnp.float64
-    if not (doubles and kernel.ready(sum(count > 1 for count in levels))):
+    if not (doubles and kernel.ready(levels, SCHEMES.index(scheme))):
         return interpolate_reference(values, points, table, pattern, levels, scheme)
     return kernel.evaluate(
         values,

@@ -35,7 +35,7 @@ def traced(
     depends: tuple[Any, ...],
     arguments: tuple[Any, ...],
     options: dict[str, bool | int] | None,
-    stocks: int | None,
+    kernels: tuple[tuple[int, ...], int] | None,
 ) -> Any:
     """`jax.jit(function)`, without tracing it if that has been done before.
 
@@ -44,11 +44,11 @@ def traced(
         depends: everything that its trace depends on beside the code; told apart by `repr`.
         arguments: an example, for shapes and types.
         options: of the compiler.
-        stocks: with two grid levels or more: which kernels it may call (None: none).
+        kernels: grid levels and scheme of those it may call (None: none).
     """
     plain = jax.jit(function, compiler_options=options)
     # this also registers them with XLA, which a kept program needs
-    calls = () if stocks is None else kernel.names(stocks)
+    calls = () if kernels is None else kernel.names(*kernels)
     path = _path((depends, calls), arguments)
     if path is None:
         return plain

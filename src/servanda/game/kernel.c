@@ -204,7 +204,7 @@ static XLA_FFI_Error *read_job(const XLA_FFI_CallFrame *frame, int backward, str
   return NULL;
 }
 
-/* Scheme and direction are constants inside `sweep`, so that every inner loop is unrolled. */
+/* The direction is a constant inside `sweep`, as the scheme is: every inner loop is unrolled. */
 XLA_FFI_Error *servanda_forward(XLA_FFI_CallFrame *frame) {
   if (answers_metadata(frame)) return NULL;
   struct job j;
@@ -212,9 +212,7 @@ XLA_FFI_Error *servanda_forward(XLA_FFI_CallFrame *frame) {
   XLA_FFI_Error *error = read_job(frame, 0, &j, &scheme);
   if (error) return error;
   fill_rows(scheme, &j);
-  if (scheme == MULTILINEAR) sweep(MULTILINEAR, 0, &j);
-  if (scheme == SIMPLEX) sweep(SIMPLEX, 0, &j);
-  if (scheme >= QUADRATIC) sweep(QUADRATIC, 0, &j);
+  sweep(SCHEME, 0, &j);
   return NULL;
 }
 
@@ -225,9 +223,7 @@ XLA_FFI_Error *servanda_backward(XLA_FFI_CallFrame *frame) {
   XLA_FFI_Error *error = read_job(frame, 1, &j, &scheme);
   if (error) return error;
   fill_rows(scheme, &j);
-  if (scheme == MULTILINEAR) sweep(MULTILINEAR, 1, &j);
-  if (scheme == SIMPLEX) sweep(SIMPLEX, 1, &j);
-  if (scheme >= QUADRATIC) sweep(QUADRATIC, 1, &j);
+  sweep(SCHEME, 1, &j);
   drain_rows(scheme, &j);
   return NULL;
 }

@@ -31,7 +31,8 @@ typedef int64_t ints __attribute__((vector_size(32), aligned(8), may_alias));
 typedef double lanes __attribute__((vector_size(8 * LANES), aligned(8), may_alias));
 typedef int64_t marks __attribute__((vector_size(8 * LANES), aligned(8), may_alias));
 
-/* The order of interpolate.SCHEMES. */
+/* The order of interpolate.SCHEMES. SCHEME is the one this is compiled for, QUADRATIC also for
+ * LIMITED, which differs in the slopes only. */
 enum scheme { MULTILINEAR, SIMPLEX, QUADRATIC, LIMITED };
 
 struct job {
@@ -438,7 +439,7 @@ static XLA_FFI_Error *read_grid(const XLA_FFI_CallFrame *frame, const XLA_FFI_Bu
   }
   const int apart = j->width != j->channels;
   if (stocks != K || stride != j->grid || (int64_t)levels->size != j->coordinates ||
-      *scheme > LIMITED || (apart && rows->dims[2] != j->width))
+      *scheme > LIMITED || (*scheme < QUADRATIC ? *scheme : QUADRATIC) != SCHEME || (apart && rows->dims[2] != j->width))
     return refuse(frame, "compiled kernel: sizes do not fit the grid");
   j->values = values->data, j->points = points->data;
   j->rows = apart ? rows->data : values->data;

@@ -3,8 +3,8 @@
 In: grid values, arrival points and index tables, as `interpolate` takes them. Out: the
 interpolated values, with their reverse-mode derivative. The kernels (kernel.c; sweep.c for
 `servanda.game.sweep`) are compiled with the system's C compiler the first time a number of stocks
-is met and kept in the user's cache folder; where that cannot be done the caller uses pure JAX, and
-`status` says why.
+and a scheme are met, and kept in the user's cache folder; where that cannot be done the caller uses
+pure JAX, and `status` says why.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from jaxtyping import Array, Float, Int
 
 MAX_STOCKS = 6
 _VECTOR = 4  # channels a vector of the kernel holds
+SLOPES = 2
+"""The first of `interpolate.SCHEMES` with slopes; from here on one kernel serves all."""
 
 _FOLDER = Path(__file__).parent
 HANDLERS = {
@@ -44,10 +46,10 @@ class KernelError(Exception):
     """Why the kernel cannot be used; never leaves this module."""
 
 
-def status(stocks: int = 4, source: str = "kernel") -> str:
+def status(stocks: int = 4, source: str = "kernel", scheme: int = SLOPES) -> str:
     """`ready`, or the reason why pure JAX is used instead of a kernel of `HANDLERS`.
 
-    Compiles the kernel for this number of stocks if that has not been done.
+    Compiles the kernel for this number of stocks and this scheme if that has not been done.
     """
     if os.environ.get("SERVANDA_KERNEL", "").lower() in ("off", "0", "no", "false"):
         return "switched off by SERVANDA_KERNEL"
@@ -58,12 +60,17 @@ def status(stocks: int = 4, source: str = "kernel") -> str:
     if not 0 <= stocks <= MAX_STOCKS:
         return f"the kernel takes up to {MAX_STOCKS} stocks with more than one level, not {stocks}"
     with _lock:
-        return _register(stocks, source)[1]
+        return _register(stocks, source, min(scheme, SLOPES))[1]
 
 
-def ready(stocks: int, source: str = "kernel") -> bool:
-    """Whether a kernel can be called for this number of stocks with two levels or more."""
-    return status(stocks, source) == "ready"
+def ready(levels: tuple[int, ...], scheme: int, source: str = "kernel") -> bool:
+    """Whether a kernel can be called for this grid and scheme."""
+    return status(_stocks(levels), source, scheme) == "ready"
+
+
+def _stocks(levels: tuple[int, ...]) -> int:
+    """The stocks with two levels or more."""
+    return sum(count > 1 for count in levels)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(4, 5))
@@ -82,7 +89,7 @@ def evaluate(
     """
     out = jax.ShapeDtypeStruct((table.shape[0], values.shape[2], *points.shape[1:3]), jnp.float64)
     call = jax.ffi.ffi_call(
-        handlers(levels)[0], (out, rows(values, levels, scheme)), vmap_method="sequential"
+        handlers(levels, scheme)[0], (out, rows(values, levels, scheme)), vmap_method="sequential"
     )
     result: Array = call(values, points, table, pattern, **attributes(levels, scheme))[0]
     return result
@@ -131,7 +138,7 @@ def transpose(
         rows(values, levels, scheme),
         rows(values, levels, scheme),
     )
-    call = jax.ffi.ffi_call(handlers(levels)[1], shapes, vmap_method="sequential")
+    call = jax.ffi.ffi_call(handlers(levels, scheme)[1], shapes, vmap_method="sequential")
     d_values, d_points, *_ = call(
         values, points, table, pattern, cotangent, **attributes(levels, scheme, by_stock)
     )
@@ -153,33 +160,33 @@ def rows(values: Array, levels: tuple[int, ...], scheme: int) -> jax.ShapeDtypeS
     """Scratch for a kernel's rows, as a result nobody reads: XLA then lends the same memory
     every period, where the kernel would have to ask for it and touch it afresh."""
     blocks, grid, channels = values.shape
-    slopes = sum(count > 1 for count in levels) if scheme >= 2 else 0
+    slopes = _stocks(levels) if scheme >= SLOPES else 0
     width = -(-channels // _VECTOR) * _VECTOR * (1 + slopes)
     shape = (0, 0, 0) if width == channels else (blocks, grid, width)
     return jax.ShapeDtypeStruct(shape, jnp.float64)
 
 
-def handlers(levels: tuple[int, ...], source: str = "kernel") -> tuple[str, ...]:
-    """Names under which XLA knows a source's `HANDLERS` for this grid."""
-    names, reason = _register(sum(count > 1 for count in levels), source)
+def handlers(levels: tuple[int, ...], scheme: int, source: str = "kernel") -> tuple[str, ...]:
+    """Names under which XLA knows a source's `HANDLERS` for this grid and scheme."""
+    names, reason = _register(_stocks(levels), source, min(scheme, SLOPES))
     if reason != "ready":
         raise RuntimeError(f"{source}.c is not available: {reason}")
     return names
 
 
-def names(stocks: int) -> tuple[str, ...]:
-    """The names under which XLA knows the kernels for this number of stocks; none: pure JAX."""
-    if not all(ready(stocks, source) for source in HANDLERS):
+def names(levels: tuple[int, ...], scheme: int) -> tuple[str, ...]:
+    """The names under which XLA knows the kernels for this grid and scheme; none: pure JAX."""
+    if not all(ready(levels, scheme, source) for source in HANDLERS):
         return ()
-    return tuple(name for source in HANDLERS for name in _register(stocks, source)[0])
+    return tuple(name for source in HANDLERS for name in handlers(levels, scheme, source))
 
 
 @functools.cache
-def _register(stocks: int, source: str = "kernel") -> tuple[tuple[str, ...], str]:
+def _register(stocks: int, source: str, scheme: int) -> tuple[tuple[str, ...], str]:
     """Compile, load and register a kernel; its names in XLA, and `ready` or a reason."""
     names = []
     try:
-        name, library = _load(stocks, source)
+        name, library = _load(stocks, source, scheme)
         for function in HANDLERS[source]:
             names.append(f"{name}_{function}")
             handler = jax.ffi.pycapsule(getattr(library, function))
@@ -189,7 +196,7 @@ def _register(stocks: int, source: str = "kernel") -> tuple[tuple[str, ...], str
     return tuple(names), "ready"
 
 
-def _load(stocks: int, source: str = "kernel") -> tuple[str, ctypes.CDLL]:
+def _load(stocks: int, source: str, scheme: int) -> tuple[str, ctypes.CDLL]:
     """The kernel as a loaded library, from the cache folder or freshly compiled."""
     compiler = _compiler()
     # The name carries everything the machine code depends on, so a stale file is never loaded and
@@ -198,27 +205,30 @@ def _load(stocks: int, source: str = "kernel") -> tuple[str, ctypes.CDLL]:
     digest = hashlib.sha256(
         "\n".join((*text, compiler, _version(compiler), *_FLAGS, *_cpu())).encode()
     ).hexdigest()[:16]
-    name = f"servanda_{source}_{stocks}_{digest}"
+    name = f"servanda_{source}_{stocks}_{scheme}_{digest}"
+    defined = (f"-DSTOCKS={stocks}", f"-DSCHEME={scheme}")
     try:
         folder = _cache_folder()
         kept = folder / f"{name}.so"
         if not kept.exists():
-            _compile(compiler, source, stocks, folder, kept)
+            _compile(compiler, source, defined, folder, kept)
         return name, ctypes.CDLL(str(kept))
     except OSError:  # a folder that cannot be written, or a damaged file: build for this process
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder_name:
             made = Path(folder_name) / f"{name}.so"
-            _compile(compiler, source, stocks, Path(folder_name), made)
+            _compile(compiler, source, defined, Path(folder_name), made)
             return name, ctypes.CDLL(str(made))
 
 
-def _compile(compiler: str, source: str, stocks: int, folder: Path, target: Path) -> None:
-    """Compile a kernel for a number of stocks; the file appears whole or not at all."""
+def _compile(
+    compiler: str, source: str, defined: tuple[str, ...], folder: Path, target: Path
+) -> None:
+    """Compile a kernel; the file appears whole or not at all."""
     handle, scratch = tempfile.mkstemp(suffix=".so", dir=folder)
     os.close(handle)
     try:
         for tuning in _TUNINGS:
-            command = [compiler, *_FLAGS, *tuning, f"-DSTOCKS={stocks}"]
+            command = [compiler, *_FLAGS, *tuning, *defined]
             command += [f"-I{jax.ffi.include_dir()}", "-o", scratch]
             command += [str(_FOLDER / f"{source}.c")]
             done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

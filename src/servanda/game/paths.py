@@ -204,6 +204,12 @@ def simulate_paths(
         if not stay or game.graph.regimes[m].kind == "in_force":
             of_regime[m] = k
 
+    relevant = np.unique(of_regime[of_regime >= 0])
+    asked_for = np.concatenate([stage.yes[relevant], stage.no[relevant].reshape(-1)])
+    kept = [r.kind == "in_force" or not stay for r in game.graph.regimes]
+    begins = np.unique(start) if isinstance(start, int) else np.arange(game.regimes)
+    lived = np.unique(np.concatenate([np.flatnonzero(kept), begins, np.array(watch, int)]))
+
     def signing(s: _Paths, w: Array, box: Array, u: Array, now: Parameters) -> _Paths:
         if not (of_regime >= 0).any():
             return s
@@ -211,12 +217,12 @@ def simulate_paths(
         # a party that refuses is not asked twice in a period
         asked = jnp.asarray(of_regime)[s.regime]
         here, k = asked >= 0, jnp.maximum(asked, 0)
-        look = functools.partial(_value_at, method, w[game.alike], coords, s.phase)
         yes, no = jnp.asarray(stage.yes)[k], jnp.asarray(stage.no)[k].T
-        ahead = look(yes)
+        answers = jnp.concatenate([yes[None], no])
+        ahead, *after = _values_at(game, method, w, asked_for, coords, s.phase, answers)
         accept: list[Array] = []
         for j in reversed(range(len(no))):
-            refusing = look(no[j])
+            refusing = after[j]
             q = accept_probability(now, jnp.asarray(stage.party[:, j])[k], ahead, refusing)
             q = jnp.where(jnp.asarray(stage.asked[:, j])[k], q, 1.0)
             ahead = q[:, None] * ahead + (1 - q[:, None]) * refusing
@@ -238,7 +244,7 @@ def simulate_paths(
             )
         shares = jnp.stack([chain, *refused])
         pick = _draw(shares, u)[None]
-        goal = jnp.take_along_axis(jnp.concatenate([yes[None], no]), pick, 0)[0]
+        goal = jnp.take_along_axis(answers, pick, 0)[0]
         likely = jnp.log(jnp.take_along_axis(shares, pick, 0)[0])
         return s._replace(
             regime=jnp.where(here, goal, s.regime),
@@ -247,12 +253,13 @@ def simulate_paths(
 
     def valued(s: _Paths, w: Array, box: Array) -> tuple[Array, Array]:
         coords = method.grid.within(box).coordinates(s.x.T)
-        look = functools.partial(_value_at, method, w[game.alike], coords, s.phase)
+        regimes = jnp.stack([s.regime, *(jnp.full(n, m) for m in watch)])
         alive = _box(s.score) * s.weight
-        total = jnp.sum(alive)
-        others = [per_weight(alive @ look(jnp.full(n, m)), total) for m in watch]
-        unwatched = jnp.zeros((0, len(owner)))
-        return per_weight(alive @ look(s.regime), total), jnp.stack(others) if others else unwatched
+        means = jnp.einsum(
+            "n,mnc->mc", alive, _values_at(game, method, w, lived, coords, s.phase, regimes)
+        )
+        means = per_weight(means, jnp.sum(alive))
+        return means[0], means[1:]
 
     def period(s: _Paths, item: Any) -> tuple[_Paths, Any]:
         w, w_next, box, box_next, t, live, u = item
@@ -408,15 +415,29 @@ def _first_phase(game: Game) -> int:
     return game.phase_values.index(start)
 
 
-def _value_at(method: Method, w: Array, coords: Array, phase: Array, regime: Array) -> Array:
-    """W of the paths' regimes [n] at their states: [n, channel]."""
+def _values_at(
+    game: Game,
+    method: Method,
+    w: Array,
+    among: np.ndarray,
+    coords: Array,
+    phase: Array,
+    regimes: Array,
+) -> Array:
+    """W of some regimes [m, n] at the paths' states: [m, n, channel].
+
+    All `regimes` are `among` these, the others need no slopes.
+    """
     n = phase.shape[0]
-    points = coords.reshape(n, 1, 1, -1)
+    solved = np.unique(game.alike[among])
+    place = np.zeros(game.regimes, np.int32)
+    place[among] = np.searchsorted(solved, game.alike[among])
+    which = (jnp.asarray(place)[regimes] * w.shape[1] + phase).T.astype(jnp.int32)  # [n, m]
+    points = jnp.broadcast_to(coords[:, None, None], (n, len(regimes), 1, coords.shape[-1]))
     everyone = jnp.arange(n, dtype=jnp.int32)
-    which = (regime * w.shape[1] + phase)[:, None].astype(jnp.int32)
-    flat = w.reshape(-1, *w.shape[2:])
+    flat = w[solved].reshape(-1, *w.shape[2:])
     out = interpolate(flat, points, everyone, which, method.grid.levels, method.scheme)
-    return out[:, :, 0, 0]
+    return jnp.moveaxis(out[..., 0], (0, 1, 2), (1, 2, 0))
 
 
 def value_at_start(game: Game, method: Method, p: Parameters, w: Array, boxes: Array) -> Array:

@@ -154,7 +154,7 @@ def sweep(
     for k, group in enumerate(game.groups):
         rows = jnp.asarray(live[k])
         r = rows.shape[0]
-        fast = usable(group, plans[k], ops[k].tables, method.grid.levels)
+        fast = usable(group, plans[k], ops[k].tables, method.grid.levels, method.scheme)
         step = _compiled if fast else _traced
         out, joint, failed = step(
             game,

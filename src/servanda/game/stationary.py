@@ -93,7 +93,7 @@ class _Past(NamedTuple):
     d_out: Float[Array, "window n"]
     d_change: Float[Array, "window n"]
     known: Array  # entries of the ring that count
-    count: Array
+    done: Array
     lefts: Float[Array, " window"]  # a ring: what each of the last sweeps changed
     best: Float[Array, " n"]  # what came out of the sweep that changed least
     least: Array
@@ -122,7 +122,7 @@ def _extrapolated(
         w = once(past.w)
         out = flat(w)
         change = weight * (out - past.flat)
-        place = past.count % WINDOW
+        place = past.done % WINDOW
         left = jnp.sqrt(jnp.mean(jnp.square(change)))
         better = left < past.least
         return past._replace(
@@ -133,7 +133,7 @@ def _extrapolated(
             d_out=past.d_out.at[place].set(out - past.out),
             d_change=past.d_change.at[place].set(change - past.change),
             known=jnp.minimum(past.known + 1, WINDOW),
-            count=past.count + 1,
+            done=past.done + 1,
             lefts=past.lefts.at[place].set(left),
             best=jnp.where(better, out, past.best),
             least=jnp.where(better, left, past.least),
@@ -141,9 +141,9 @@ def _extrapolated(
 
     def turn(past: _Past) -> _Past:
         past = jax.lax.fori_loop(0, EVERY, step, past)
-        last = past.lefts[(past.count - 1) % WINDOW]
+        last = past.lefts[(past.done - 1) % WINDOW]
         known = jnp.where(last > WORSE * past.lefts.min(), 0, past.known)
-        age = (past.count - 1 - jnp.arange(WINDOW)) % WINDOW
+        age = (past.done - 1 - jnp.arange(WINDOW)) % WINDOW
         d_change = jnp.where((age < known)[:, None], past.d_change, 0.0)
         normal = d_change @ d_change.T
         # entries that do not count get a row of the unit matrix, and so no share
@@ -154,7 +154,7 @@ def _extrapolated(
         return past._replace(w=whole(mixed), flat=mixed, known=known)
 
     def unsettled(past: _Past) -> Array:
-        return (past.least > method.tolerance) & (past.count < method.most)
+        return (past.least > method.tolerance) & (past.done < method.most)
 
     n = len(weight)
     ring = jnp.zeros((WINDOW, n))
@@ -164,7 +164,7 @@ def _extrapolated(
     x = flat(w)
     start = _Past(w, x, x, jnp.zeros(n), ring, ring, none, jnp.zeros((), int), lefts, x, big)
     end = jax.lax.while_loop(unsettled, turn, start)
-    return whole(end.best), Tail(end.count, end.least)
+    return whole(end.best), Tail(end.done, end.least)
 
 
 def _attach(

@@ -383,13 +383,11 @@ INLINE void pass(const enum scheme scheme, const enum direction direction, const
   }
 }
 
-/* Scheme and direction are constants inside `pass`, so that inner loops are unrolled. */
+/* The direction is a constant inside `pass`, as the scheme is: inner loops are unrolled. */
 INLINE void pass_by_scheme(enum scheme scheme, const enum direction direction,
                            const struct play *g, int64_t *row) {
   fill_rows(scheme, &g->job);
-  if (scheme == MULTILINEAR) pass(MULTILINEAR, direction, g, row);
-  if (scheme == SIMPLEX) pass(SIMPLEX, direction, g, row);
-  if (scheme >= QUADRATIC) pass(QUADRATIC, direction, g, row);
+  pass(SCHEME, direction, g, row);
 }
 
 /* Memory for one block of nodes; it is small, and asked for once a sweep. */

@@ -33,7 +33,9 @@ Plan = tuple[tuple[int, ...], tuple[int, ...]]
 """Options and player of every stage, in order of play."""
 
 
-def usable(group: Group, plan: Sequence[Stage], tables: Tables, levels: tuple[int, ...]) -> bool:
+def usable(
+    group: Group, plan: Sequence[Stage], tables: Tables, levels: tuple[int, ...], scheme: Scheme
+) -> bool:
     """Whether a group's sweep can be left to the kernel.
 
     It needs one player a stage, options that are always open, and no shocks or phases that move.
@@ -48,7 +50,7 @@ def usable(group: Group, plan: Sequence[Stage], tables: Tables, levels: tuple[in
         and certain
         and not any(d in tables.open for d in decided)
         and tables.flow.dtype == jnp.float64
-        and kernel.ready(sum(count > 1 for count in levels), "sweep")
+        and kernel.ready(levels, SCHEMES.index(scheme), "sweep")
     )
 
 
@@ -108,7 +110,7 @@ def _call(
     levels, scheme = grid
     shapes = [jax.ShapeDtypeStruct(shape, jnp.float64) for shape in results]
     shapes.append(kernel.rows(inputs[0], levels, scheme))
-    name = kernel.handlers(levels, "sweep")[which]
+    name = kernel.handlers(levels, scheme, "sweep")[which]
     call = jax.ffi.ffi_call(name, tuple(shapes), vmap_method="sequential")
     sizes, players = (np.array(x, np.int64) for x in plan)
     given = kernel.attributes(levels, scheme, by_stock=True)
