@@ -21,6 +21,7 @@ import servanda as sv
 from servanda.game.batch import run, stakes
 from servanda.game.grid import FINE_NODES
 from servanda.game.levels import choose_levels
+from servanda.game.method import closer
 from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.solve import prepare, read_solution
 from servanda.questions.grid_error import grid_error
@@ -39,7 +40,15 @@ CHECKS = {
     "minsk-2015": ("minsk_verified",),
 }
 """Deals that had no say in how errors are estimated: default grid against `--fine`."""
-FAR = (("ukraine-2025", "kremlin_counter"), ("minsk-2015", "minsk_2"))
+FAR = (
+    ("ukraine-2025", "kremlin_counter"),
+    ("ukraine-2025", "land_for_peace"),
+    ("doha-2020", "doha_accord"),
+    ("korea-1953", "armistice_with_treaty"),
+    ("minsk-2015", "minsk_2"),
+)
+"""Deals for which values past the horizon are compared with those of many plain sweeps."""
+PLAIN = 2000
 NODES = (400, 1500, 6000, 20000)
 EVEN = (4, 5)
 DATES = (4, 8, 16, 40)
@@ -50,7 +59,7 @@ def solve_once(case: str, deal: str, kind: str, n: int) -> dict[str, object]:
     scenario = sv.load(f"scenarios/{case}")
     levels = choose_levels(scenario, n) if kind == "nodes" else (n,) * len(scenario.stocks)
     began = time.perf_counter()
-    here = headlines(scenario, deal, levels, alone=kind == "nodes" and n >= FINE_NODES)
+    here = headlines(scenario, deal, levels, fine=kind == "nodes" and n >= FINE_NODES)
     seconds = time.perf_counter() - began
     return {"case": case, "deal": deal, "kind": kind, "n": n, "levels": levels,
             "seconds": round(seconds, 1), "found": here}  # fmt: skip
@@ -68,9 +77,9 @@ def estimate(rows: list[dict[str, Any]]) -> None:
 
 
 def headlines(
-    scenario: Scenario, deal: str, levels: tuple[int, ...], alone: bool
+    scenario: Scenario, deal: str, levels: tuple[int, ...], fine: bool
 ) -> dict[str, float]:
-    course = sv.simulate(scenario, deal, levels=levels, paths=256, alone=alone)
+    course = sv.simulate(scenario, deal, levels=levels, paths=256, fine=fine)
     worth = course.solution.worth
     found = {f"worth.{p}": float(worth.sel(party=p)[0]) for p in worth.party.values}
     found["signs.all"] = float(course.solution.joint[0])
@@ -138,25 +147,38 @@ def main() -> None:
 
 
 def far_future(case: str, deal: str) -> str:
-    """How worths in six worlds move with the number of steps past the horizon, default grid."""
+    """Worths in some worlds against many plain sweeps past the horizon, default grid."""
     scenario = sv.load(f"scenarios/{case}")
-    worlds = sv.draw(scenario, 6)
+    worlds = sv.draw(scenario, 8)
     program, _ = prepare(scenario, deal, worlds, (), None, DEFAULT_SCHEME, False)
-    usual = program.method.sweeps
+    usual = program.method
+    methods = {
+        "default": usual,
+        "`--fine`": closer(usual),
+        "170 plain sweeps": replace(usual, sweeps=170, most=0),
+        f"{PLAIN} plain sweeps": replace(usual, sweeps=PLAIN, most=0),
+        f"{PLAIN + 7} plain sweeps": replace(usual, sweeps=PLAIN + 7, most=0),
+    }
     found = {}
-    for times in (1, 4, 10):
-        longer = replace(program, method=replace(program.method, sweeps=times * usual))
-        found[times * usual] = read_solution(longer, worlds, run(longer, worlds)).worth
-    best = found[10 * usual]
+    for name, method in methods.items():
+        out = run(replace(program, method=method), worlds)
+        found[name] = read_solution(program, worlds, out).worth, out["tail"]
+    best = found[f"{PLAIN} plain sweeps"][0]
     parties = [str(p) for p in best.party.values]
-    lines = ["| steps | " + " | ".join(parties) + " |", "|" + "---|" * (len(parties) + 1)]
-    for steps, worth in list(found.items())[:-1]:
-        off = abs(worth - best).max("world")
-        cells = [f"{float(off.sel(party=p)):.2f}" for p in parties]
-        lines.append(f"| {steps} | " + " | ".join(cells) + " |")
+    head = ["how", "sweeps on average", "settled", *(f"{p}: middle, largest" for p in parties)]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for name, (worth, tail) in found.items():
+        off = abs(worth - best)
+        made = methods[name].sweeps + float(tail.sweeps.mean())
+        settled = "" if "plain" in name else str(int((tail.left <= methods[name].tolerance).sum()))
+        cells = [
+            f"{float(off.sel(party=p).median()):.3f}, {float(off.sel(party=p).max()):.3f}"
+            for p in parties
+        ]
+        lines.append("| " + " | ".join([name, f"{made:.0f}", settled, *cells]) + " |")
     spread = best.std("world")
     cells = [f"{float(spread.sel(party=p)):.2f}" for p in parties]
-    lines.append("| standard deviation over the worlds | " + " | ".join(cells) + " |")
+    lines.append("| standard deviation over the worlds | | | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

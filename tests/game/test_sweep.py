@@ -202,7 +202,7 @@ def solved(kernel_is: str, scheme: Scheme, monkeypatch: pytest.MonkeyPatch) -> l
     monkeypatch.setenv("SERVANDA_KERNEL", kernel_is)
     program, worlds = prepare(load(ARMS), "treaty", None, (), (5, 4), scheme, False)
     # rounding may not decide how many sweeps are made past the horizon
-    program = replace(program, method=replace(program.method, tolerance=1e-13, most=600))
+    program = replace(program, method=replace(program.method, tolerance=1e-13, most=300))
     box = bounds(program, worlds)[0]
 
     def figure(theta: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -37,7 +37,7 @@ class Method:
     by_interest: bool = False
     sweeps: int = 0  # past the horizon, before they are extrapolated (`stationary`)
     tolerance: float = 5e-4  # what one more sweep past the horizon may change, in stakes
-    most: int = 150  # sweeps with extrapolation
+    most: int = 120  # sweeps with extrapolation in which that does not halve: then it is given up
 
 
 class Operator(NamedTuple):

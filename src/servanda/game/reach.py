@@ -27,6 +27,9 @@ from servanda.scenario.model import Scenario
 EPOCHS = 10
 """Boxes over the horizon."""
 
+LASTING = 60
+"""Periods past the horizon that the last box encloses at least, however short the horizon."""
+
 LEAST = 0.01
 """The least width of a box, as a share of the stock's range."""
 
@@ -51,7 +54,8 @@ def boxes(games: Sequence[Game], p: Parameters) -> Float[Array, "epoch+1 bound s
     """Bounds that enclose the stocks reachable in any of the games (of one scenario), by epoch.
 
     Past the horizon the last epoch's box is kept, except with a stationary terminal value, where
-    stocks go on moving: there it encloses as many periods again. Traced by JAX.
+    stocks go on moving: there it encloses as many periods again, and `LASTING` at least. Traced by
+    JAX.
     """
     scenario = games[0].scenario
     horizon, stocks = scenario.horizon, scenario.stocks.values()
@@ -60,7 +64,7 @@ def boxes(games: Sequence[Game], p: Parameters) -> Float[Array, "epoch+1 bound s
         return jnp.zeros((count + 1, 2, 0))
     low = jnp.array([s.low for s in stocks])
     high = jnp.array([s.high for s in stocks])
-    more = horizon if scenario.terminal == "stationary" else 0
+    more = max(horizon, LASTING) if scenario.terminal == "stationary" else 0
     found = _hulls(games, p, low, high, horizon + more)
     parts = [found[k * length : min((k + 1) * length, horizon) + 1] for k in range(count)]
     parts.append(found[horizon:] if more else parts[-1])

@@ -73,19 +73,19 @@ def simulate(
     binds: tuple[Bind, ...] = (),
     levels: tuple[int, ...] | None = None,
     scheme: Scheme = DEFAULT_SCHEME,
-    alone: bool = False,
+    fine: bool = False,
     progress: Progress | None = None,
 ) -> Simulation:
     """Follow the game from the signature ("signed"), from no deal, or from the offer ("start").
 
     With `stay` only the deal in force is followed and its end is counted; without, paths go
-    wherever the game goes. Without stocks the result is exact and `paths` is ignored. `alone`:
-    the grid's bounds follow this proposal, as with `assess(fine=True)`, not every offer.
+    wherever the game goes. Without stocks the result is exact and `paths` is ignored. `fine`:
+    on the grid of `assess(fine=True)`, as near to what comes past the horizon.
     """
     if proposal is None:
         start, stay = "no_deal", False
     program, worlds = prepare(
-        scenario, proposal, worlds, binds, levels, scheme, False, paths, seed, alone
+        scenario, proposal, worlds, binds, levels, scheme, False, paths, seed, fine
     )
     root = program.game.roots[0][start]
     if stay and program.game.graph.regimes[root].kind != "in_force":

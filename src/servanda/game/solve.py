@@ -17,10 +17,10 @@ from servanda import __version__
 from servanda.errors import QuestionError, unknown
 from servanda.game.batch import Follow, Program, Progress, run, stakes
 from servanda.game.build import Game, build
-from servanda.game.grid import NODES
+from servanda.game.grid import FINE_NODES, NODES
 from servanda.game.interpolate import Scheme
 from servanda.game.levels import choose_levels
-from servanda.game.method import make_method
+from servanda.game.method import closer, make_method
 from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.regimes import Bind, Variant
 from servanda.game.size import refuse_if_too_large
@@ -112,19 +112,23 @@ def prepare(
     by_interest: bool,
     paths: int = 0,
     seed: int = 0,
-    alone: bool = False,
+    fine: bool = False,
 ) -> tuple[Program, Worlds]:
     """The program of one proposal, after checking that it fits in memory.
 
-    With `alone` the grid's bounds follow this proposal, not every offer of the scenario.
+    With `fine` the grid is finer, its bounds follow this proposal, not every offer of the scenario,
+    and values past the horizon are brought closer.
     """
     worlds = modal(scenario) if worlds is None else worlds
     offer = find_proposal(scenario, proposal)
     game = build(scenario, [Variant(offer, binds)])
-    levels = choose_levels(scenario, NODES) if levels is None else tuple(levels)
+    nodes = FINE_NODES if fine else NODES
+    levels = choose_levels(scenario, nodes) if levels is None else tuple(levels)
     refuse_if_too_large(game, levels, by_interest)
     method = make_method(scenario, levels, scheme, by_interest)
-    offers = (offer,) if alone and offer is not None else None
+    if fine:
+        method = closer(method)
+    offers = (offer,) if fine and offer is not None else None
     program = Program(
         game, method, stakes(scenario), tuple(worlds.names), (), paths, seed, offers=offers
     )

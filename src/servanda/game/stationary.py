@@ -97,6 +97,8 @@ class _Past(NamedTuple):
     lefts: Float[Array, " window"]  # a ring: what each of the last sweeps changed
     best: Float[Array, " n"]  # what came out of the sweep that changed least
     least: Array
+    mark: Array  # what sweeps have to change half as much as, to count as getting on
+    since: Array  # sweeps since they last did
 
 
 def _extrapolated(
@@ -124,7 +126,7 @@ def _extrapolated(
         change = weight * (out - past.flat)
         place = past.done % WINDOW
         left = jnp.sqrt(jnp.mean(jnp.square(change)))
-        better = left < past.least
+        better, halved = left < past.least, left <= 0.5 * past.mark
         return past._replace(
             w=w,
             flat=out,
@@ -137,6 +139,8 @@ def _extrapolated(
             lefts=past.lefts.at[place].set(left),
             best=jnp.where(better, out, past.best),
             least=jnp.where(better, left, past.least),
+            mark=jnp.where(halved, left, past.mark),
+            since=jnp.where(halved, 0, past.since + 1),
         )
 
     def turn(past: _Past) -> _Past:
@@ -154,15 +158,26 @@ def _extrapolated(
         return past._replace(w=whole(mixed), flat=mixed, known=known)
 
     def unsettled(past: _Past) -> Array:
-        return (past.least > method.tolerance) & (past.done < method.most)
+        return (past.least > method.tolerance) & (past.since < method.most)
 
-    n = len(weight)
-    ring = jnp.zeros((WINDOW, n))
-    # the first entry of the ring has no sweep before it
-    none = jnp.full((), -1)
-    lefts, big = jnp.full(WINDOW, jnp.inf), jnp.full((), jnp.inf)
     x = flat(w)
-    start = _Past(w, x, x, jnp.zeros(n), ring, ring, none, jnp.zeros((), int), lefts, x, big)
+    none, big = jnp.zeros((), int), jnp.full((), jnp.inf)
+    ring = jnp.zeros((WINDOW, len(x)))
+    start = _Past(
+        w=w,
+        flat=x,
+        out=x,
+        change=jnp.zeros(len(x)),
+        d_out=ring,
+        d_change=ring,
+        known=none - 1,  # the first change has no sweep before it
+        done=none,
+        lefts=jnp.full(WINDOW, jnp.inf),
+        best=x,
+        least=big,
+        mark=big,
+        since=none,
+    )
     end = jax.lax.while_loop(unsettled, turn, start)
     return whole(end.best), Tail(end.done, end.least)
 

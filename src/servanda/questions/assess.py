@@ -482,11 +482,14 @@ class _Job:
     def _notes(self, centre: dict[str, Any], out: dict[str, Any]) -> list[str]:
         notes = []
         left = float(np.max(centre["tail"].left))
+        restless = int(np.sum(out["tail"].left > SETTLED))
+        where = [f"in {restless} of {len(out['tail'].left)} worlds"] if restless else []
         if left > SETTLED:
+            where.insert(0, f"in the central case (by {100 * left:.0f} % of the stakes)")
+        if where:
             notes.append(
-                f"past the horizon play goes round in circles: one more period changes values by "
-                f"{100 * left:.0f} % of the stakes; treat values far ahead with care, or set "
-                "`terminal: zero`"
+                f"{' and '.join(where)} values past the horizon go round in circles instead of "
+                "settling: treat values far ahead with care, or set `terminal: zero`"
             )
         failed = int(np.sum(centre["failures"])) + int(np.sum(out["failures"]))
         if failed:

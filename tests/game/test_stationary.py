@@ -1,0 +1,109 @@
+"""Past the horizon: is it the value of a game that goes on for ever, and its derivative?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+
+import servanda as sv
+from servanda.game.batch import bounds, run
+from servanda.game.differentiate import widened
+from servanda.game.method import closer
+from servanda.game.period import DEFAULT_SCHEME
+from servanda.game.solve import prepare, read_solution
+
+jax.config.update("jax_enable_x64", True)
+
+WELL = """
+title: one party and a well that runs dry
+horizon: 2
+parties:
+  owner: {patience: 0.99, acuity: 5}
+assumptions:
+  kept: [0.7, 0.8, 0.9]
+stocks:
+  water: {start: 0.75, next: kept * water}
+moves:
+  owner: [wait]
+interests:
+  owner: {water: water}
+"""
+
+RIVALS = """
+title: two neighbours in no hurry
+horizon: 3
+parties:
+  north: {patience: [0.97, 0.98, 0.99], acuity: 2}
+  south: {patience: [0.96, 0.97, 0.98], acuity: 2}
+assumptions:
+  growth: [0.05, 0.1, 0.15]
+  fear: [0.5, 1, 1.5]
+stocks:
+  arms: {start: 0.3, next: 0.95 * arms + growth * north.arm}
+  trust: {start: 0.6, next: 0.9 * trust + 0.1 - 0.2 * south.cheat - 0.1 * north.arm}
+moves:
+  north: [rest, arm]
+  south: [deal, cheat]
+interests:
+  north: {trade: trust, arms: 0.6 * arms, cost: -0.3 * north.arm}
+  south: {trade: trust, gain: 0.2 * south.cheat, fear: -fear * arms}
+"""
+
+
+def values(text: str, worlds: int = 1, **method: object) -> tuple[np.ndarray, object]:
+    case = sv.load(text)
+    drawn = sv.draw(case, worlds, 3) if worlds > 1 else None
+    program, drawn = prepare(case, None, drawn, (), None, DEFAULT_SCHEME, False)
+    program = replace(program, method=replace(program.method, **method))  # type: ignore[arg-type]
+    out = run(program, drawn)
+    return read_solution(program, drawn, out).value.values[:, 0], out["tail"]
+
+
+def test_a_flow_that_fades_is_worth_its_geometric_series() -> None:
+    """Value x / (1 - δk) of a flow x that keeps the share k a period: linear, so without grid
+    error; and its derivative by k is δx / (1 - δk)^2."""
+    case = sv.load(WELL)
+    program, worlds = prepare(case, None, None, (), None, DEFAULT_SCHEME, False)
+    program = replace(program, method=replace(program.method, tolerance=1e-12, most=300))
+    theta, box = worlds.values[0], widened(program, bounds(program, worlds))[0]
+    no_deal = program.game.roots[0]["no_deal"]
+
+    def value(theta: jax.Array) -> jax.Array:
+        return program.world(theta, box, np.zeros((0, 4, 0)))["value"][no_deal, 0]
+
+    found, slope = jax.jit(jax.value_and_grad(value))(theta)
+    kept = worlds.names.index("kept")
+    assert found == pytest.approx(
+        0.75 / (1 - 0.99 * 0.8), rel=1e-4
+    )  # the last box ends just above 0
+    assert slope[kept] == pytest.approx(0.99 * 0.75 / (1 - 0.99 * 0.8) ** 2, rel=1e-4)
+
+
+def test_extrapolated_sweeps_find_the_limit_of_plain_ones() -> None:
+    plain, _ = values(RIVALS, 6, sweeps=3000, most=0)
+    found, tail = values(RIVALS, 6, tolerance=1e-9, most=300)
+    assert np.all(tail.left <= 1e-9)
+    assert np.all(tail.sweeps < 600)
+    np.testing.assert_allclose(found, plain, rtol=1e-6, atol=1e-7)
+
+
+def test_the_default_is_near_and_closer_is_nearer() -> None:
+    exact, _ = values(RIVALS, 6, tolerance=1e-10, most=300)
+    case = sv.load(RIVALS)
+    usual = prepare(case, None, None, (), None, DEFAULT_SCHEME, False)[0].method
+    near, _ = values(RIVALS, 6)
+    nearer, _ = values(RIVALS, 6, tolerance=closer(usual).tolerance, most=closer(usual).most)
+    scale = np.abs(exact).max()
+    assert np.abs(near - exact).max() < 0.02 * scale
+    assert np.abs(nearer - exact).max() < 0.002 * scale
+
+
+def test_what_does_not_settle_is_said() -> None:
+    case = sv.load(RIVALS)
+    program, worlds = prepare(case, None, None, (), None, DEFAULT_SCHEME, False)
+    short = replace(program, method=replace(program.method, sweeps=0, most=3, tolerance=0.0))
+    assert not read_solution(short, worlds, run(short, worlds)).settled
+    assert read_solution(program, worlds, run(program, worlds)).settled
