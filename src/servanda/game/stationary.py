@@ -61,11 +61,14 @@ def stationary(
 
     fixed_ops, fixed_p = jax.lax.stop_gradient((ops, p))
     owner = channel_party(game, method.by_interest)
-    w = once(jnp.zeros(value_shape(game, method)), fixed_ops, fixed_p)
-    # far ahead everybody plays as if nothing could change
-    w = w / (1.0 - fixed_p.patience[owner])
-    w = jax.lax.fori_loop(0, method.sweeps, lambda _, w: once(w, fixed_ops, fixed_p), w)
-    live, scale = _live(game, rows), _scale(fixed_p)[owner]
+    unending = 1.0 / (1.0 - fixed_p.patience[owner])
+
+    def plain(k: Array, w: Array) -> Array:
+        # far ahead everybody plays as if nothing could change: one period's worth, for ever
+        return once(w, fixed_ops, fixed_p) * jnp.where(k == 0, unending, 1.0)
+
+    w = jax.lax.fori_loop(0, method.sweeps + 1, plain, jnp.zeros(value_shape(game, method)))
+    live, scale = _live(game, rows), 1.0 / _unit(fixed_p)[owner]
     w, tail = _extrapolated(lambda w: once(w, fixed_ops, fixed_p), w, live, scale, method)
     new = once(w, ops, p)
     return _attach(once, live, owner, method)(new, w, fixed_ops, fixed_p), tail
@@ -78,9 +81,9 @@ def _live(game: Game, rows: list[np.ndarray]) -> np.ndarray:
     return np.unique(np.concatenate(found))
 
 
-def _scale(p: Parameters) -> Array:
-    """What a party's utility is multiplied by, so that its stakes are 1."""
-    return jnp.where(p.stakes > 0, 1.0 / jnp.where(p.stakes > 0, p.stakes, 1.0), 0.0)
+def _unit(p: Parameters) -> Array:
+    """What a party's utility is measured in: its stakes, if it has any."""
+    return jnp.where(p.stakes > 0, p.stakes, 1.0)
 
 
 class _Past(NamedTuple):
@@ -198,7 +201,7 @@ def _attach(
         w, ops, p = rest
         _, transpose = jax.vjp(lambda w: once(w, ops, p), w)
         # relative to what came in, and utilities in stakes
-        unit = p.stakes[owner]
+        unit = _unit(p)[owner]
         size = jnp.sqrt(jnp.mean(jnp.square(unit * cotangent)))
         scale = unit / jnp.where(size > 0, size, 1.0)
         found, _ = _extrapolated(
