@@ -155,9 +155,9 @@ def far_future(case: str, deal: str) -> str:
     methods = {
         "default": usual,
         "`--fine`": closer(usual),
-        "170 plain sweeps": replace(usual, sweeps=170, most=0),
-        f"{PLAIN} plain sweeps": replace(usual, sweeps=PLAIN, most=0),
-        f"{PLAIN + 7} plain sweeps": replace(usual, sweeps=PLAIN + 7, most=0),
+        "170 plain sweeps": replace(usual, sweeps=0, most=0, finite=170),
+        f"{PLAIN} plain sweeps": replace(usual, sweeps=0, most=0, finite=PLAIN),
+        f"{PLAIN + 7} plain sweeps": replace(usual, sweeps=0, most=0, finite=PLAIN + 7),
     }
     found = {}
     for name, method in methods.items():
@@ -169,8 +169,10 @@ def far_future(case: str, deal: str) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for name, (worth, tail) in found.items():
         off = abs(worth - best)
-        made = methods[name].sweeps + float(tail.sweeps.mean())
-        settled = "" if "plain" in name else str(int((tail.left <= methods[name].tolerance).sum()))
+        method = methods[name]
+        restless = tail.left > 10 * method.tolerance
+        made = method.sweeps + float((tail.sweeps + restless * method.finite).mean())
+        settled = "" if "plain" in name else str(int((~restless).sum()))
         cells = [
             f"{float(off.sel(party=p).median()):.3f}, {float(off.sel(party=p).max()):.3f}"
             for p in parties

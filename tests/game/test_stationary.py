@@ -83,7 +83,7 @@ def test_a_flow_that_fades_is_worth_its_geometric_series() -> None:
 
 
 def test_extrapolated_sweeps_find_the_limit_of_plain_ones() -> None:
-    plain, _ = values(RIVALS, 6, sweeps=3000, most=0)
+    plain, _ = values(RIVALS, 6, sweeps=0, most=0, finite=3000)
     found, tail = values(RIVALS, 6, tolerance=1e-9, most=300)
     assert np.all(tail.left <= 1e-9)
     assert np.all(tail.sweeps < 600)

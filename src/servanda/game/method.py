@@ -20,6 +20,9 @@ from servanda.scenario.worlds import modal
 FIRST = 12
 """Sweeps past the horizon before they are extrapolated (`stationary`), with stocks."""
 
+WHAT_IS_LEFT = 0.1
+"""Discount factor, from the start, at which a game that does not settle is taken to end."""
+
 LEFT_WITHOUT_STOCKS = 1e-12
 """Without stocks a sweep costs next to nothing: they go on until a period counts for this."""
 
@@ -37,16 +40,18 @@ def make_method(
     grid = make_grid(scenario, levels)
     if scenario.terminal == "zero":
         return Method(grid, scheme, by_interest)
-    if scenario.stocks:
-        return Method(grid, scheme, by_interest, FIRST)
     world = modal(scenario)
     env = dict(zip(world.names, world.values[0], strict=True))
     patience = max(float(evaluate(p.patience, env, np)) for p in scenario.parties.values())
-    if patience == 0:
-        return Method(grid, scheme, by_interest, FIRST)
-    periods = np.log(LEFT_WITHOUT_STOCKS) / np.log(patience) if patience < 1 else np.inf
-    sweeps = int(np.clip(np.ceil(periods) - scenario.horizon, 2 * FIRST, MOST_SWEEPS))
-    return Method(grid, scheme, by_interest, sweeps)
+
+    def until(left: float) -> int:
+        if patience == 0:
+            return 2 * FIRST
+        periods = np.log(left) / np.log(patience) if patience < 1 else np.inf
+        return int(np.clip(np.ceil(periods) - scenario.horizon, 2 * FIRST, MOST_SWEEPS))
+
+    first = FIRST if scenario.stocks else until(LEFT_WITHOUT_STOCKS)
+    return Method(grid, scheme, by_interest, first, finite=until(WHAT_IS_LEFT))
 
 
 def closer(method: Method) -> Method:

@@ -5,7 +5,8 @@ In: one world's operators past the horizon. Out: values that one period more doe
 Plain sweeps come first: they are longer and longer finite horizons, and pick the solution. By
 themselves they come near it no faster than the discount factor, so after every `EVERY` further
 sweeps values are extrapolated from how the last ones changed (Anderson mixing, taken in turns with
-plain steps: Pratapa, Suryanarayana and Pask 2016), until one more sweep changes little.
+plain steps: Pratapa, Suryanarayana and Pask 2016), until one more sweep changes little. If that is
+never so, play goes round in circles; what a game of `Method.finite` periods is worth is taken then.
 
 The derivative is that of the fixed point: if w = T(w, θ), then dw = (1 - ∂T/∂w)^-1 ∂T/∂θ dθ.
 """
@@ -38,6 +39,10 @@ RIDGE = 1e-8
 """Added to the normal equations of an extrapolation, relative to their diagonal."""
 
 
+RESTLESS = 10.0
+"""More than this many tolerances are left: values do not settle."""
+
+
 class Tail(NamedTuple):
     """How the stationary value was found."""
 
@@ -67,9 +72,17 @@ def stationary(
         # far ahead everybody plays as if nothing could change: one period's worth, for ever
         return once(w, fixed_ops, fixed_p) * jnp.where(k == 0, unending, 1.0)
 
-    w = jax.lax.fori_loop(0, method.sweeps + 1, plain, jnp.zeros(value_shape(game, method)))
+    def finite(sweeps: int) -> Array:
+        zero = jnp.zeros(value_shape(game, method))
+        found: Array = jax.lax.fori_loop(0, sweeps + 1, plain, zero)
+        return found
+
     live, scale = _live(game, rows), 1.0 / _unit(fixed_p)[owner]
-    w, tail = _extrapolated(lambda w: once(w, fixed_ops, fixed_p), w, live, scale, method)
+    w, tail = _extrapolated(
+        lambda w: once(w, fixed_ops, fixed_p), finite(method.sweeps), live, scale, method
+    )
+    restless = tail.left > RESTLESS * method.tolerance
+    w = jax.lax.cond(restless, lambda: finite(method.finite), lambda: w)
     new = once(w, ops, p)
     return _attach(once, live, owner, method)(new, w, fixed_ops, fixed_p), tail
 
