@@ -94,10 +94,12 @@ def test_the_default_is_near_and_closer_is_nearer() -> None:
     exact, _ = values(RIVALS, 6, tolerance=1e-10, most=300)
     case = sv.load(RIVALS)
     usual = prepare(case, None, None, (), None, DEFAULT_SCHEME, False)[0].method
-    near, _ = values(RIVALS, 6)
+    near, tail = values(RIVALS, 6)
+    settled = (tail.left <= usual.tolerance).all(axis=1)
+    assert settled.sum() >= 4  # a world may be given up, and says so
     nearer, _ = values(RIVALS, 6, tolerance=closer(usual).tolerance, most=closer(usual).most)
     scale = np.abs(exact).max()
-    assert np.abs(near - exact).max() < 0.02 * scale
+    assert np.abs(near - exact)[settled].max() < 0.02 * scale
     assert np.abs(nearer - exact).max() < 0.002 * scale
 
 

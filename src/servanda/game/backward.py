@@ -58,7 +58,7 @@ def backward(
         return [operator(game, group, inside(box), p.at(period), period) for group in game.groups]
 
     end = jnp.zeros(value_shape(game, method))
-    tail = Tail(jnp.zeros((), int), jnp.zeros(()))
+    tail = Tail(jnp.zeros((), int), jnp.zeros(1))
     if game.scenario.terminal == "stationary":
         past = operators(boxes[-1], jnp.asarray(horizon * 1.0))
         end, tail = stationary(game, method, plans, past, p.at(horizon))

@@ -36,7 +36,7 @@ class Method:
     scheme: Scheme = DEFAULT_SCHEME
     by_interest: bool = False
     sweeps: int = 0  # past the horizon, before they are extrapolated (`stationary`)
-    tolerance: float = 5e-4  # what one more sweep past the horizon may change, in stakes
+    tolerance: float = 1e-3  # what one more sweep past the horizon may change, in stakes
     finite: int = 0  # sweeps past the horizon where values never settle
     most: int = 120  # sweeps with extrapolation in which that does not halve: then it is given up
 

@@ -47,7 +47,7 @@ class Tail(NamedTuple):
     """How the stationary value was found."""
 
     sweeps: Array  # with extrapolation
-    left: Array  # what one more changes: root mean square over positions, in stakes
+    left: Array  # [place] what one more changes where it leads: root mean square, in stakes
 
 
 def stationary(
@@ -78,11 +78,17 @@ def stationary(
         return found
 
     live, scale = _live(game, rows), 1.0 / _unit(fixed_p)[owner]
+    leads = _leads_to(game, rows, live)
     w, tail = _extrapolated(
-        lambda w: once(w, fixed_ops, fixed_p), finite(method.sweeps), live, scale, method
+        lambda w: once(w, fixed_ops, fixed_p), finite(method.sweeps), live, leads, scale, method
     )
     restless = tail.left > RESTLESS * method.tolerance
-    w = jax.lax.cond(restless, lambda: finite(method.finite), lambda: w)
+
+    def replaced(w: Array) -> Array:
+        places = jnp.zeros(game.regimes * game.phases, bool).at[live].set(restless)
+        return jnp.where(places.reshape(*w.shape[:2], 1, 1), finite(method.finite), w)
+
+    w = jax.lax.cond(restless.any(), replaced, lambda w: w, w)
     new = once(w, ops, p)
     return _attach(once, live, owner, method)(new, w, fixed_ops, fixed_p), tail
 
@@ -94,6 +100,25 @@ def _live(game: Game, rows: list[np.ndarray]) -> np.ndarray:
     return np.unique(np.concatenate(found))
 
 
+def _leads_to(game: Game, rows: list[np.ndarray], live: np.ndarray) -> np.ndarray:
+    """[place, place] whether play can come from one live place to another, in any time."""
+    index = {int(z): k for k, z in enumerate(live)}
+    offered = {s.regime: (s.yes, *s.no) for s in game.signings}
+    reached = np.eye(len(live), dtype=bool)
+    for group, solved in zip(game.groups, rows, strict=True):
+        for r in solved:
+            here = index[int(group.rows[r, 0] * game.phases + group.rows[r, 1])]
+            for m in np.unique(game.alike[group.successor[r]]):
+                for after in offered.get(int(m), (int(m),)):
+                    for phase in group.next_phase[r]:
+                        place = int(game.alike[after] * game.phases + phase)
+                        if place in index:
+                            reached[here, index[place]] = True
+    for _ in range(len(live).bit_length()):
+        reached = (reached.astype(int) @ reached) > 0
+    return reached
+
+
 def _unit(p: Parameters) -> Array:
     """What a party's utility is measured in: its stakes, if it has any."""
     return jnp.where(p.stakes > 0, p.stakes, 1.0)
@@ -103,48 +128,61 @@ class _Past(NamedTuple):
     """The last sweep, and the changes from each of the last ones to the next (a ring)."""
 
     w: Array  # what comes next into a sweep
-    flat: Float[Array, " n"]  # the same, live places only
-    out: Float[Array, " n"]  # what came out of the last one
-    change: Float[Array, " n"]  # out less in, scaled
-    d_out: Float[Array, "window n"]
-    d_change: Float[Array, "window n"]
-    known: Array  # entries of the ring that count
+    flat: Float[Array, "place n"]  # the same, live places only
+    out: Float[Array, "place n"]  # what came out of the last one
+    change: Float[Array, "place n"]  # out less in, scaled
+    d_out: Float[Array, "window place n"]
+    d_change: Float[Array, "window place n"]
+    known: Array  # [place] entries of the ring that count
     done: Array
-    lefts: Float[Array, " window"]  # a ring: what each of the last sweeps changed
-    best: Float[Array, " n"]  # what came out of the sweep that changed least
-    least: Array
-    mark: Array  # what sweeps have to change half as much as, to count as getting on
-    since: Array  # sweeps since they last did
+    lefts: Float[Array, "window place"]  # a ring: what each of the last sweeps changed
+    best: Float[Array, "place n"]  # what came out of the sweep that changed least
+    least: Array  # [place]
+    mark: Array  # [place] what sweeps have to change half as much as, to count as getting on
+    since: Array  # [place] sweeps since they last did
+    final: Array  # [place] bool: settled or given up
 
 
 def _extrapolated(
-    once: Callable[[Array], Array], w: Array, live: np.ndarray, scale: Array, method: Method
+    once: Callable[[Array], Array],
+    w: Array,
+    live: np.ndarray,
+    leads: np.ndarray,
+    scale: Array,
+    method: Method,
 ) -> tuple[Array, Tail]:
     """The fixed point of `once`, from w [regime, phase, g, channel] on.
 
     Only `live` places count; what a sweep changes is measured after multiplication by `scale`
-    [channel].
+    [channel]. What is done at a place follows what happens at those that it `leads` to, so that
+    nothing depends on what else is solved.
     """
     shape = w.shape
+    after = jnp.asarray(leads)
 
     def flat(w: Array) -> Array:
-        return w.reshape(-1, *shape[2:])[live].reshape(-1)
+        return w.reshape(-1, *shape[2:])[live].reshape(len(live), -1)
 
     def whole(x: Array) -> Array:
         full = jnp.zeros((shape[0] * shape[1], *shape[2:]))
         return full.at[live].set(x.reshape(len(live), *shape[2:])).reshape(shape)
 
-    weight = jnp.broadcast_to(scale, (len(live), *shape[2:])).reshape(-1)
+    weight = jnp.broadcast_to(scale, shape[2:]).reshape(-1)
 
     def step(_: Any, past: _Past) -> _Past:
-        w = once(past.w)
-        out = flat(w)
+        out = jnp.where(past.final[:, None], past.flat, flat(once(past.w)))
         change = weight * (out - past.flat)
         place = past.done % WINDOW
-        left = jnp.sqrt(jnp.mean(jnp.square(change)))
+        own = jnp.sqrt(jnp.mean(jnp.square(change), axis=1))
+        left = jnp.where(past.final, past.least, jnp.max(jnp.where(after, own, 0.0), axis=1))
         better, halved = left < past.least, left <= 0.5 * past.mark
+        least = jnp.where(better, left, past.least)
+        since = jnp.where(halved, 0, past.since + 1)
+        best = jnp.where(better[:, None], out, past.best)
+        final = past.final | (least <= method.tolerance) | (since >= method.most)
+        out = jnp.where(final[:, None], best, out)
         return past._replace(
-            w=w,
+            w=whole(out),
             flat=out,
             out=out,
             change=change,
@@ -153,46 +191,54 @@ def _extrapolated(
             known=jnp.minimum(past.known + 1, WINDOW),
             done=past.done + 1,
             lefts=past.lefts.at[place].set(left),
-            best=jnp.where(better, out, past.best),
-            least=jnp.where(better, left, past.least),
+            best=best,
+            least=least,
             mark=jnp.where(halved, left, past.mark),
-            since=jnp.where(halved, 0, past.since + 1),
+            since=since,
+            final=final,
         )
 
     def turn(past: _Past) -> _Past:
         past = jax.lax.fori_loop(0, EVERY, step, past)
         last = past.lefts[(past.done - 1) % WINDOW]
-        known = jnp.where(last > WORSE * past.lefts.min(), 0, past.known)
+        known = jnp.where(last > WORSE * past.lefts.min(axis=0), 0, past.known)
         age = (past.done - 1 - jnp.arange(WINDOW)) % WINDOW
-        d_change = jnp.where((age < known)[:, None], past.d_change, 0.0)
-        normal = d_change @ d_change.T
+        own = jnp.einsum("vpn,wpn->pvw", past.d_change, past.d_change)
+        normal = jnp.einsum("qp,pvw->qvw", after * 1.0, own)
+        pull = jnp.einsum("qp,wpn,pn->qw", after * 1.0, past.d_change, past.change)
         # entries that do not count get a row of the unit matrix, and so no share
-        diagonal = jnp.diagonal(normal)
-        normal = normal + jnp.diag(jnp.where(diagonal > 0, RIDGE * diagonal, 1.0))
-        share = jnp.linalg.solve(normal, d_change @ past.change)
-        mixed = past.out - share @ past.d_out
+        counts = age < known[:, None]
+        normal = jnp.where(counts[:, :, None] & counts[:, None, :], normal, 0.0)
+        diagonal = jnp.diagonal(normal, axis1=1, axis2=2)
+        ridge = jnp.where(diagonal > 0, RIDGE * diagonal, 1.0)
+        normal = normal + ridge[:, :, None] * jnp.eye(WINDOW)
+        share = jnp.linalg.solve(normal, jnp.where(counts, pull, 0.0)[..., None])[..., 0]
+        mixed = past.out - jnp.einsum("pw,wpn->pn", share, past.d_out)
+        mixed = jnp.where(past.final[:, None], past.flat, mixed)
         return past._replace(w=whole(mixed), flat=mixed, known=known)
 
     def unsettled(past: _Past) -> Array:
-        return (past.least > method.tolerance) & (past.since < method.most)
+        return ~past.final.all()
 
     x = flat(w)
-    none, big = jnp.zeros((), int), jnp.full((), jnp.inf)
-    ring = jnp.zeros((WINDOW, len(x)))
+    places, n = x.shape
+    none, big = jnp.zeros(places, int), jnp.full(places, jnp.inf)
+    ring = jnp.zeros((WINDOW, places, n))
     start = _Past(
         w=w,
         flat=x,
         out=x,
-        change=jnp.zeros(len(x)),
+        change=jnp.zeros((places, n)),
         d_out=ring,
         d_change=ring,
         known=none - 1,  # the first change has no sweep before it
-        done=none,
-        lefts=jnp.full(WINDOW, jnp.inf),
+        done=jnp.zeros((), int),
+        lefts=jnp.full((WINDOW, places), jnp.inf),
         best=x,
         least=big,
         mark=big,
         since=none,
+        final=jnp.full(places, method.most == 0),
     )
     end = jax.lax.while_loop(unsettled, turn, start)
     return whole(end.best), Tail(end.done, end.least)
@@ -216,9 +262,10 @@ def _attach(
         # relative to what came in, and utilities in stakes
         unit = _unit(p)[owner]
         size = jnp.sqrt(jnp.mean(jnp.square(unit * cotangent)))
+        together = np.ones((len(live), len(live)), bool)
         scale = unit / jnp.where(size > 0, size, 1.0)
         found, _ = _extrapolated(
-            lambda x: cotangent + transpose(x)[0], cotangent, live, scale, method
+            lambda x: cotangent + transpose(x)[0], cotangent, live, together, scale, method
         )
         return found, None, None, None
 

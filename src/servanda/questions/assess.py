@@ -482,7 +482,7 @@ class _Job:
     def _notes(self, centre: dict[str, Any], out: dict[str, Any]) -> list[str]:
         notes = []
         left = float(np.max(centre["tail"].left))
-        restless = int(np.sum(out["tail"].left > SETTLED))
+        restless = int(np.sum(np.any(out["tail"].left > SETTLED, axis=1)))
         where = [f"in {restless} of {len(out['tail'].left)} worlds"] if restless else []
         if left > SETTLED:
             where.insert(0, f"in the central case (by {100 * left:.0f} % of the stakes)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from servanda.errors import QuestionError
@@ -41,6 +41,8 @@ def tables(draw: st.DrawFn, dimensions: int = 1) -> Table:
     lambda n: st.lists(st.floats(0, 1e6), min_size=n * n, max_size=n * n)
 ))  # fmt: skip
 @settings(max_examples=60, deadline=None)
+@example([0.0, 0.0, 5e-324, 0.0, 1.0, 0.0, 16516.0, 1.0, 2.0055332935365314e-174, 1.0, *[0.0] * 2,
+          1.0, *[0.0] * 3])  # fmt: skip
 def test_probabilities_are_probabilities(entries: list[float]) -> None:
     n = int(len(entries) ** 0.5)
     c = np.array(entries).reshape(n, n)

@@ -99,7 +99,7 @@ def stationary(rate: Float[np.ndarray, "*run state state"]) -> Float[np.ndarray,
     q[..., at, at] = 0.0
     whole = q.copy()
     leaving = np.ones(q.shape[:-1])
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for n in range(states - 1, 0, -1):
             leaving[..., n] = q[..., n, :n].sum(-1)
             q[..., :n, n] /= leaving[..., n, None]
