@@ -247,7 +247,7 @@ def test_the_only_signatory_signs_by_the_logit_of_its_worth(seed, draw):
 @given(seeds, draws)
 def test_a_constant_income_changes_no_policy_and_no_worth(seed, draw):
     gift = json.dumps({"interests": {"a": {"income": "37.5"}, "b": {"income": "-2"}}})
-    richer, plain = program(seed, "deal", gift), program(seed, "deal")
+    richer, plain = closely(program(seed, "deal", gift)), closely(program(seed, "deal"))
     assert richer.stakes == pytest.approx(plain.stakes, abs=1e-9)
     (rich, here), (poor, there) = solved(richer, draw), solved(plain, draw)
     # the stationary value is known to a part in a million of itself, here a thousand
@@ -256,6 +256,11 @@ def test_a_constant_income_changes_no_policy_and_no_worth(seed, draw):
     for x, y in zip(here, there, strict=True):
         assert x.moves == pytest.approx(y.moves, abs=near, nan_ok=True)
         assert x.regime == pytest.approx(y.regime, abs=near)
+
+
+def closely(it: Program) -> Program:
+    """Rounding may not decide how many sweeps are made past the horizon."""
+    return replace(it, method=replace(it.method, tolerance=1e-8, most=240))
 
 
 # -- names and places ---------------------------------------------------------------------------
