@@ -48,7 +48,7 @@ FAR = (
     ("minsk-2015", "minsk_2"),
 )
 """Deals for which values past the horizon are compared with those of many plain sweeps."""
-PLAIN = 2000
+PLAIN = 1000
 NODES = (400, 1500, 6000, 20000)
 DATES = (4, 8, 16, 40)
 
@@ -147,7 +147,7 @@ def main() -> None:
 def far_future(case: str, deal: str) -> str:
     """Worths in some worlds against many plain sweeps past the horizon, default grid."""
     scenario = sv.load(f"scenarios/{case}")
-    worlds = sv.draw(scenario, 8)
+    worlds = sv.draw(scenario, 6)
     program, _ = prepare(scenario, deal, worlds, (), None, DEFAULT_SCHEME, False)
     usual = program.method
     methods = {
