@@ -360,11 +360,11 @@ class _Job:
         )
 
     def _worth(self, out: dict[str, Any]) -> np.ndarray:
-        """[world, party] value of the deal in force minus value of no deal; rounding counts as 0."""
+        """[world, party] value of the deal in force minus value of no deal; 0 if it is rounding."""
         root, n = self.plain.game.roots[0], len(self.scenario.parties)
         value = out["value"][:, :, :n]
         signed, without = value[:, root["signed"]], value[:, root["no_deal"]]
-        gain: np.ndarray = np.where(np.isclose(signed, without, 1e-11, 0), 0.0, signed - without)
+        gain: np.ndarray = np.where(np.isclose(signed, without, 1e-9, 0), 0.0, signed - without)
         return gain
 
     def _shams(self, worth0: np.ndarray, out: dict[str, Any]) -> tuple[Sham, ...]:
