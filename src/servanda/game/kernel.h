@@ -293,13 +293,14 @@ INLINE vec limit_backward(vec slope, vec *left, vec *right, vec ct) {
   return when(agree & ~steep, ct);
 }
 
-/* Go along stock k through all rows. Forward: fill in the slopes, limited by the differences to
+/* Go along stock k through a block's rows. Forward: fill in the slopes, limited by the differences to
  * the neighbours (at an edge there is but one). Backward: carry the cotangents of the slopes over
  * to those of the values. */
-INLINE void slopes_along(const int k, const int limited, const int backward, const struct job *j) {
+INLINE void slopes_along(const int k, const int limited, const int backward, const struct job *j,
+                         int64_t block) {
   const int64_t count = j->levels[k], step = j->step[k], four = 4 * (1 + K);
-  const int64_t lines = j->blocks * j->grid * j->width / (count * step);
-  for (int64_t line = 0; line < lines; line++)
+  const int64_t lines = j->grid * j->width / (count * step);
+  for (int64_t line = block * lines; line < (block + 1) * lines; line++)
     for (int64_t level = 0; level < count; level++) {
       const struct stencil at = stencil_at(level, count, limited);
       const int64_t start = line * count * step, first = start + at.first * step;
@@ -328,9 +329,9 @@ INLINE void slopes_along(const int k, const int limited, const int backward, con
     }
 }
 
-/* Between values [P, G, C] and the first vector of each four channels in the rows. */
-INLINE void copy_values(const struct job *j, int64_t four, const int backward) {
-  for (int64_t g = 0; g < j->blocks * j->grid; g++)
+/* Between one block's values [G, C] and the first vector of each four channels in its rows. */
+INLINE void copy_values(const struct job *j, int64_t block, int64_t four, const int backward) {
+  for (int64_t g = block * j->grid; g < (block + 1) * j->grid; g++)
     for (int64_t c = 0; c < j->channels; c += 4) {
       const int64_t some = j->channels - c < 4 ? j->channels - c : 4;
       const int64_t row = g * j->width + c / 4 * four, value = g * j->channels + c;
@@ -344,20 +345,35 @@ INLINE void copy_values(const struct job *j, int64_t four, const int backward) {
     }
 }
 
+/* Whether a value function (a block of rows) is read by anybody who is not left out. */
+INLINE int is_read(const struct job *j, int64_t block) {
+  for (int64_t r = 0; r < j->regimes; r++) {
+    if (j->table[r] < 0) continue;
+    for (int64_t a = 0; a < j->moves; a++)
+      if (j->pattern[r * j->moves + a] == block) return 1;
+  }
+  return 0;
+}
+
 INLINE void fill_rows(const enum scheme scheme, const struct job *j) {
   const int slopes = scheme >= QUADRATIC;
   if (j->rows == j->values) return;
-  copy_values(j, slopes ? 4 * (1 + K) : 4, 0);
-  if (slopes)
-    for (int k = 0; k < K; k++) slopes_along(k, scheme == LIMITED, 0, j);
+  for (int64_t block = 0; block < j->blocks; block++) {
+    if (!is_read(j, block)) continue;
+    copy_values(j, block, slopes ? 4 * (1 + K) : 4, 0);
+    if (slopes)
+      for (int k = 0; k < K; k++) slopes_along(k, scheme == LIMITED, 0, j, block);
+  }
 }
 
 INLINE void drain_rows(const enum scheme scheme, const struct job *j) {
   const int slopes = scheme >= QUADRATIC;
   if (j->rows == j->values) return;
-  if (slopes)
-    for (int k = 0; k < K; k++) slopes_along(k, scheme == LIMITED, 1, j);
-  copy_values(j, slopes ? 4 * (1 + K) : 4, 1);
+  for (int64_t block = 0; block < j->blocks; block++) {
+    if (slopes && is_read(j, block))
+      for (int k = 0; k < K; k++) slopes_along(k, scheme == LIMITED, 1, j, block);
+    copy_values(j, block, slopes ? 4 * (1 + K) : 4, 1);
+  }
 }
 
 /* ---- the border with XLA ---- */
@@ -402,8 +418,9 @@ static int is(const XLA_FFI_Buffer *buffer, XLA_FFI_DataType dtype, int64_t rank
 }
 
 /* The first four arguments: values [P, G, C], points [U, A, N, coordinates], or by stock
- * [U, A, coordinates, N], table [R], pattern [R, A]. Attributes: levels, scheme, by_stock. `rows`
- * is scratch that XLA lends, [P, G, width], empty where the values can be read in place. */
+ * [U, A, coordinates, N], table [R] (-1: the row is left out, its results are not written), pattern
+ * [R, A]. Attributes: levels, scheme, by_stock. `rows` is scratch that XLA lends, [P, G, width],
+ * empty where the values can be read in place. */
 static XLA_FFI_Error *read_grid(const XLA_FFI_CallFrame *frame, const XLA_FFI_Buffer *rows,
                                 struct job *j, enum scheme *scheme) {
   const XLA_FFI_Array *levels = attribute(frame, "levels");
@@ -445,7 +462,7 @@ static XLA_FFI_Error *read_grid(const XLA_FFI_CallFrame *frame, const XLA_FFI_Bu
   j->rows = apart ? rows->data : values->data;
   j->table = table->data, j->pattern = pattern->data;
   for (int64_t r = 0; r < j->regimes; r++) {
-    if (j->table[r] < 0 || j->table[r] >= j->tables)
+    if (j->table[r] < -1 || j->table[r] >= j->tables)
       return refuse(frame, "compiled kernel: a row reads a table that is not there");
     for (int64_t a = 0; a < j->moves; a++)
       if (j->pattern[r * j->moves + a] < 0 || j->pattern[r * j->moves + a] >= j->blocks)

@@ -56,4 +56,4 @@ def make_method(
 
 def closer(method: Method) -> Method:
     """The same, brought nearer to what the game past the horizon is worth."""
-    return replace(method, tolerance=method.tolerance / 10, most=2 * method.most)
+    return replace(method, tolerance=1e-4, most=240, restless=1e-3)

@@ -36,9 +36,10 @@ class Method:
     scheme: Scheme = DEFAULT_SCHEME
     by_interest: bool = False
     sweeps: int = 0  # past the horizon, before they are extrapolated (`stationary`)
-    tolerance: float = 1e-3  # what one more sweep past the horizon may change, in stakes
-    finite: int = 0  # sweeps past the horizon where values never settle
-    most: int = 120  # sweeps with extrapolation in which that does not halve: then it is given up
+    tolerance: float = 3e-3  # what one more sweep past the horizon may change, in stakes
+    most: int = 60  # sweeps with extrapolation in which that does not halve: then it is given up
+    restless: float = 1e-2  # where more than this is left, in stakes, values do not settle
+    finite: int = 0  # sweeps past the horizon of the finite game that is taken then
 
 
 class Operator(NamedTuple):
@@ -71,9 +72,9 @@ def notice_probability(group: Group, p: Parameters) -> Array:
 def operator(game: Game, group: Group, method: Method, p: Parameters, period: Array) -> Operator:
     """Evaluate a group's formulas on the grid."""
     stocks = method.grid.points()
-    views = grid_views(group)
-    tables = evaluate_group(game, group, views, p, stocks, period, method.by_interest)
-    x = method.grid.coordinates(tables.arrival[group.courses])
+    views, moving = grid_views(group), grid_views(group, group.courses)
+    tables = evaluate_group(game, group, views, p, stocks, period, method.by_interest, moving)
+    x = method.grid.coordinates(tables.arrival)
     u, draws, a, g, k = x.shape
     points = jnp.swapaxes(x.reshape(u, draws * a, g, k), 2, 3)
     return Operator(tables, points, notice_probability(group, p))
@@ -141,20 +142,29 @@ def sweep(
     live: Sequence[Array | np.ndarray],
     given: list[Array] | None = None,
     keep: bool = True,
+    held: tuple[Array, Array] | None = None,
 ) -> tuple[Array, list[Array | None], Array]:
     """One period back: V of the next period to W of this one, for the live rows of every group.
 
     Returns W, every group's probabilities of joint moves [row, a, g], and the number of brackets
     without an equilibrium. Given probabilities are used as they are; those that nobody wants to
-    `keep` may be None.
+    `keep` may be None. `held` are places [regime * phase] to leave out (bool), and the values
+    [regime, phase, g, channel] that they have instead.
     """
     phases = v.shape[1]
-    w = jnp.zeros((v.shape[0] * phases, *v.shape[2:]))  # regimes out of play are never read
+    # regimes out of play are never read
+    w = jnp.zeros(v.shape) if held is None else held[1]
+    w = w.reshape(v.shape[0] * phases, *v.shape[2:])
     chosen = []
     failures = jnp.zeros((), int)
     for k, group in enumerate(game.groups):
         rows = jnp.asarray(live[k])
         r = rows.shape[0]
+        z = jnp.asarray(group.rows[:, 0] * phases + group.rows[:, 1])[rows]
+        # rows are padded by repeating the last one: write each only once
+        spare = jnp.concatenate([jnp.zeros(1, bool), rows[1:] == rows[:-1]])
+        if held is not None:
+            spare = spare | held[0][z]
         fast = usable(group, plans[k], ops[k].tables, method.grid.levels, method.scheme)
         step = _compiled if fast else _traced
         out, joint, failed = step(
@@ -168,13 +178,11 @@ def sweep(
             rows,
             None if given is None else given[k],
             keep,
+            spare,
         )
         chosen.append(joint)
         failures = failures + failed
-        z = jnp.asarray(group.rows[:, 0] * phases + group.rows[:, 1])[rows]
-        # rows are padded by repeating the last one: write each only once
-        repeated = jnp.concatenate([jnp.zeros(1, bool), rows[1:] == rows[:-1]])
-        z = jnp.where(repeated, w.shape[0] + jnp.arange(r), z)
+        z = jnp.where(spare, w.shape[0] + jnp.arange(r), z)
         w = w.at[z].set(jnp.swapaxes(out, 1, 2), mode="drop", unique_indices=True)
     return w.reshape(v.shape), chosen, failures
 
@@ -190,16 +198,21 @@ def _compiled(
     rows: Array,
     given: Array | None,
     keep: bool,
+    spare: Array,
 ) -> tuple[Array, Array | None, Array]:
-    """One group's part of a sweep by the kernel: values [r, channel, g], policy, failures."""
+    """One group's part of a sweep by the kernel: values [r, channel, g], policy, failures.
+
+    What is `spare` [r] is not computed, unless probabilities are to be kept.
+    """
     discount = p.patience[channel_party(game, method.by_interest)]
     values = mixed(game, group, v, op.notice, rows)
     at = jnp.arange(rows.shape[0])[:, None]
     pattern = at * values.shape[1] + jnp.asarray(group.pattern)[rows]
+    course = jnp.asarray(group.course)[rows]
     out, joint = collapse(
         values.reshape(-1, *values.shape[3:]),
         op.points,
-        jnp.asarray(group.course)[rows],
+        course if keep else jnp.where(spare, -1, course),
         pattern,
         op.tables.flow,
         jnp.asarray(group.setting)[rows],
@@ -225,8 +238,9 @@ def _traced(
     rows: Array,
     given: Array | None,
     keep: bool,
+    spare: Array,
 ) -> tuple[Array, Array | None, Array]:
-    """The same step by step in JAX: any stages, masks, shocks and phases."""
+    """The same step by step in JAX: any stages, masks, shocks and phases; nothing is spared."""
     discount = p.patience[channel_party(game, method.by_interest)][:, None, None]
     setting, course = jnp.asarray(group.setting)[rows], jnp.asarray(group.course)[rows]
     at = jnp.arange(rows.shape[0], dtype=jnp.int32)

@@ -39,10 +39,6 @@ RIDGE = 1e-8
 """Added to the normal equations of an extrapolation, relative to their diagonal."""
 
 
-RESTLESS = 10.0
-"""More than this many tolerances are left: values do not settle."""
-
-
 class Tail(NamedTuple):
     """How the stationary value was found."""
 
@@ -58,46 +54,67 @@ def stationary(
     p: Parameters,
 ) -> tuple[Array, Tail]:
     """The value before the moves of a period past the horizon, [regime, phase, g, channel]."""
-    rows = [np.unique(g.live[game.scenario.horizon]) for g in game.groups]
+    rows = _rows(game)
 
-    def once(w: Array, ops: list[Operator], p: Parameters) -> Array:
+    live = live_places(game)
+
+    def once(w: Array, ops: list[Operator], p: Parameters, held: Array | None = None) -> Array:
+        """A sweep of all live places but those `held` [place]."""
         v, _ = sign(game, p, w)
-        return sweep(game, method, plans, ops, p, v, rows, keep=False)[0]
+        if held is not None:
+            held = jnp.zeros(game.regimes * game.phases, bool).at[live].set(held)
+        stay = None if held is None else (held, w)
+        return sweep(game, method, plans, ops, p, v, rows, keep=False, held=stay)[0]
 
     fixed_ops, fixed_p = jax.lax.stop_gradient((ops, p))
     owner = channel_party(game, method.by_interest)
-    unending = 1.0 / (1.0 - fixed_p.patience[owner])
+    zero = jnp.zeros(value_shape(game, method))
+    # far ahead everybody plays as if nothing could change: one period's worth, for ever
+    far = once(zero, fixed_ops, fixed_p) / (1.0 - fixed_p.patience[owner])
 
-    def plain(k: Array, w: Array) -> Array:
-        # far ahead everybody plays as if nothing could change: one period's worth, for ever
-        return once(w, fixed_ops, fixed_p) * jnp.where(k == 0, unending, 1.0)
-
-    def finite(sweeps: int) -> Array:
-        zero = jnp.zeros(value_shape(game, method))
-        found: Array = jax.lax.fori_loop(0, sweeps + 1, plain, zero)
+    def plain(sweeps: int, w: Array, held: Array | None = None) -> Array:
+        found: Array = jax.lax.fori_loop(
+            0, sweeps, lambda _, w: once(w, fixed_ops, fixed_p, held), w
+        )
         return found
 
-    live, scale = _live(game, rows), 1.0 / _unit(fixed_p)[owner]
-    leads = _leads_to(game, rows, live)
+    scale = 1.0 / _unit(fixed_p)[owner]
     w, tail = _extrapolated(
-        lambda w: once(w, fixed_ops, fixed_p), finite(method.sweeps), live, leads, scale, method
+        lambda w, held: once(w, fixed_ops, fixed_p, held),
+        plain(method.sweeps, far),
+        live,
+        _leads_to(game, rows, live),
+        scale,
+        method,
     )
-    restless = tail.left > RESTLESS * method.tolerance
 
-    def replaced(w: Array) -> Array:
-        places = jnp.zeros(game.regimes * game.phases, bool).at[live].set(restless)
-        return jnp.where(places.reshape(*w.shape[:2], 1, 1), finite(method.finite), w)
+    def finite(w: Array) -> Array:
+        """Restless places get what a finite game is worth that can end in one at rest."""
+        start = jnp.where(stirring.reshape(*w.shape[:2], 1, 1), far, w)
+        return plain(method.finite, start, ~stirring[live])
 
-    w = jax.lax.cond(restless.any(), replaced, lambda w: w, w)
+    stirring = restless(game, method, tail)
+
+    w = jax.lax.cond(stirring.any(), finite, lambda w: w, w)
     new = once(w, ops, p)
     return _attach(once, live, owner, method)(new, w, fixed_ops, fixed_p), tail
 
 
-def _live(game: Game, rows: list[np.ndarray]) -> np.ndarray:
-    """The (regime, phase) places whose values are solved."""
-    solved = zip(game.groups, rows, strict=True)
-    found = [g.rows[r, 0] * game.phases + g.rows[r, 1] for g, r in solved]
-    return np.unique(np.concatenate(found))
+def restless(game: Game, method: Method, tail: Tail) -> Array:
+    """[regime * phase] Whether the values of a live place did not settle."""
+    found = jnp.zeros(game.regimes * game.phases, bool)
+    return found.at[live_places(game)].set(tail.left > method.restless)
+
+
+def _rows(game: Game) -> list[np.ndarray]:
+    """Every group's rows that are in play past the horizon."""
+    return [np.unique(g.live[game.scenario.horizon]) for g in game.groups]
+
+
+def live_places(game: Game) -> np.ndarray:
+    """The places in play past the horizon, [place], out of regime * phase."""
+    solved = zip(game.groups, _rows(game), strict=True)
+    return np.unique(np.concatenate([g.rows[r, 0] * game.phases + g.rows[r, 1] for g, r in solved]))
 
 
 def _leads_to(game: Game, rows: list[np.ndarray], live: np.ndarray) -> np.ndarray:
@@ -144,7 +161,7 @@ class _Past(NamedTuple):
 
 
 def _extrapolated(
-    once: Callable[[Array], Array],
+    once: Callable[[Array, Array], Array],
     w: Array,
     live: np.ndarray,
     leads: np.ndarray,
@@ -153,6 +170,7 @@ def _extrapolated(
 ) -> tuple[Array, Tail]:
     """The fixed point of `once`, from w [regime, phase, g, channel] on.
 
+    `once` is told which places are final, and may leave them as they are.
     Only `live` places count; what a sweep changes is measured after multiplication by `scale`
     [channel]. What is done at a place follows what happens at those that it `leads` to, so that
     nothing depends on what else is solved.
@@ -170,7 +188,7 @@ def _extrapolated(
     weight = jnp.broadcast_to(scale, shape[2:]).reshape(-1)
 
     def step(_: Any, past: _Past) -> _Past:
-        out = jnp.where(past.final[:, None], past.flat, flat(once(past.w)))
+        out = jnp.where(past.final[:, None], past.flat, flat(once(past.w, past.final)))
         change = weight * (out - past.flat)
         place = past.done % WINDOW
         own = jnp.sqrt(jnp.mean(jnp.square(change), axis=1))
@@ -265,7 +283,7 @@ def _attach(
         together = np.ones((len(live), len(live)), bool)
         scale = unit / jnp.where(size > 0, size, 1.0)
         found, _ = _extrapolated(
-            lambda x: cotangent + transpose(x)[0], cotangent, live, together, scale, method
+            lambda x, _: cotangent + transpose(x)[0], cotangent, live, together, scale, method
         )
         return found, None, None, None
 

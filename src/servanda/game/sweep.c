@@ -499,6 +499,8 @@ XLA_FFI_Error *servanda_sweep(XLA_FFI_CallFrame *frame) {
 static void begin(const struct play *g) {
   const struct job *j = &g->job;
   memset(g->d_flow, 0, sizeof(double) * (size_t)(g->settings * j->channels * j->moves * j->nodes));
+  if (g->d_given)
+    memset(g->d_given, 0, sizeof(double) * (size_t)(j->regimes * j->moves * j->nodes));
 }
 
 static void end(const struct play *g, void *memory) {

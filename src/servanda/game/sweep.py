@@ -74,7 +74,7 @@ def collapse(
     Args:
         values: P value functions on the grid, mixed over events.
         points: arrival points in grid coordinates.
-        table: which table of points each row reads.
+        table: which table of points each row reads; -1: none, and its results mean nothing.
         pattern: which value function each row and joint move reads.
         flow: utility of the period.
         setting: which table of flows each row reads.

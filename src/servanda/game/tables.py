@@ -81,7 +81,8 @@ class Views:
 class Tables:
     """A group's formulas evaluated: flows, arrivals, phase branches, masks.
 
-    Leading axes `...` are `setting` on grids and none on paths; `point` is g or n.
+    Leading axes `...` are `setting` on grids (of arrivals: `course`) and none on paths; `point` is g
+    or n.
     """
 
     flow: Float[Array, "... channel a point"]
@@ -180,19 +181,17 @@ def evaluate_group(
     stocks: Array,
     period: Array,
     by_interest: bool,
+    moving: Views | None = None,
 ) -> Tables:
     """All formulas of a group at given stocks [stock, point], in period `period`.
 
-    Channels are the parties' total flows, then (`by_interest`) every interest's.
+    Channels are the parties' total flows, then (`by_interest`) every interest's. Arrivals are those
+    of the settings `moving`, if given, else of all.
     """
     scenario = game.scenario
     env = environment(game, group, views, p, stocks, period)
-    lead = views.terms.shape[1:] if views.terms.shape[0] else views.indicators.shape[1:]
-    shape = jnp.broadcast_shapes(lead, (group.moves, stocks.shape[1]))
-
-    def full(f: Formula) -> Array:
-        return jnp.broadcast_to(jnp.asarray(evaluate(f, env, jnp), float), shape)
-
+    shape = _shape(group, views, stocks)
+    full = _fully(env, shape)
     by_name = {key: full(scenario.interests[key[0]][key[1]]) for key in game.interests}
     totals = []
     for party in game.parties:
@@ -201,7 +200,7 @@ def evaluate_group(
     channels = totals + (list(by_name.values()) if by_interest else [])
     flow = jnp.stack(channels, axis=-3)
 
-    arrival, weights = _arrivals(game, env, full, shape)
+    arrival, weights = _arrivals(game, group, moving or views, p, stocks, period)
     branch = _branches(game, views, full, shape)
     opened: dict[int, Array] = {}
     fixed = static_environment(game.graph, game.graph.regimes[0], game.phase_values[0]).keys()
@@ -262,11 +261,27 @@ Full = Callable[[Formula], Array]
 """Evaluates a formula and broadcasts it over all positions, moves and points."""
 
 
+def _shape(group: Group, views: Views, stocks: Array) -> tuple[int, ...]:
+    """[..., a, point]."""
+    lead = views.terms.shape[1:] if views.terms.shape[0] else views.indicators.shape[1:]
+    return jnp.broadcast_shapes(lead, (group.moves, stocks.shape[1]))
+
+
+def _fully(env: dict[str, Array], shape: tuple[int, ...]) -> Full:
+    def full(f: Formula) -> Array:
+        return jnp.broadcast_to(jnp.asarray(evaluate(f, env, jnp), float), shape)
+
+    return full
+
+
 def _arrivals(
-    game: Game, env: dict[str, Array], full: Full, shape: tuple[int, ...]
+    game: Game, group: Group, views: Views, p: Parameters, stocks: Array, period: Array
 ) -> tuple[Array, Array]:
     """Next stocks for every shock draw [..., draw, a, point, stock], and the draws' weights."""
     s = game.scenario
+    env = environment(game, group, views, p, stocks, period)
+    shape = _shape(group, views, stocks)
+    full = _fully(env, shape)
     draws: list[tuple[dict[str, float], float]] = [({}, 1.0)]
     for name, stock in s.stocks.items():
         if stock.shock is not None:
