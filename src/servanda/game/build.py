@@ -597,9 +597,10 @@ def _courses(graph: Graph, rows: np.ndarray, outcomes: _Outcomes) -> tuple[np.nd
     return index, np.array(first, np.int32)
 
 
-def moving_names(scenario: Scenario) -> frozenset[str]:
-    """The names that the stocks' next values depend on, by way of `let` too."""
-    formulas = [f for s in scenario.stocks.values() for f in (s.next, s.shock) if f is not None]
+def moving_names(scenario: Scenario, *stocks: str) -> frozenset[str]:
+    """The names that the next values of these stocks (or all) depend on, by way of `let` too."""
+    moving = [scenario.stocks[name] for name in stocks or scenario.stocks]
+    formulas = [f for s in moving for f in (s.next, s.shock) if f is not None]
     found: set[str] = set()
     queue = [name for f in formulas for name in f.names]
     while queue:

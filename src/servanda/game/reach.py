@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from servanda.game.build import Game, Group, moving_names
-from servanda.game.tables import Parameters, Views, evaluate_group
+from servanda.game.tables import Parameters, Views, arrivals
 from servanda.scenario.model import Scenario
 
 EPOCHS = 10
@@ -82,13 +82,16 @@ def _hulls(
     corners = np.array(list(itertools.product((0.0, 1.0), repeat=len(low))))
     share = jnp.asarray(np.concatenate([corners, np.full((1, len(low)), 0.5)]).T)
 
-    group, views = _ways(games)
+    ways = {name: _ways(games, name) for name in games[0].stocks}
 
     def onward(box: Array, period: Array) -> tuple[Array, Array]:
         x = box[0][:, None] * (1.0 - share) + box[1][:, None] * share
-        tables = evaluate_group(games[0], group, views, p.at(period), x, period, False)
-        ends = tables.arrival.reshape(-1, len(low))
-        new = jnp.clip(jnp.stack([ends.min(axis=0), ends.max(axis=0)]), low, high)
+        ends = [
+            arrivals(games[0], group, views, p.at(period), x, period, name)[0]
+            for name, (group, views) in ways.items()
+        ]
+        bounds = [jnp.stack([end.min() for end in ends]), jnp.stack([end.max() for end in ends])]
+        new = jnp.clip(jnp.stack(bounds), low, high)
         # a formula may fail far from where play goes: what is not a number excludes nothing
         new = jnp.where(jnp.isfinite(new), new, jnp.stack([low, high]))
         return new, new
@@ -100,13 +103,13 @@ def _hulls(
     return jnp.concatenate([start[None], later])
 
 
-def _ways(games: Sequence[Game]) -> tuple[Group, Views]:
-    """Every way in which the stocks can move, once: a group of moves, each in a setting of its own.
+def _ways(games: Sequence[Game], stock: str) -> tuple[Group, Views]:
+    """Every way in which a stock can move, once: a group of moves, each in a setting of its own.
 
-    What the stocks' formulas do not read is left at zero.
+    What the stock's formulas do not read is left at zero.
     """
     scenario = games[0].scenario
-    names = moving_names(scenario)
+    names = moving_names(scenario, stock)
     duties = scenario.obligations.items()
     breach = [f"breach.{name}" in names for name, _ in duties]
     met = {d for at, (_, o) in zip(breach, duties, strict=True) if at for d, _ in o.options}

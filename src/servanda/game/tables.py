@@ -200,7 +200,7 @@ def evaluate_group(
     channels = totals + (list(by_name.values()) if by_interest else [])
     flow = jnp.stack(channels, axis=-3)
 
-    arrival, weights = _arrivals(game, group, moving or views, p, stocks, period)
+    arrival, weights = arrivals(game, group, moving or views, p, stocks, period)
     branch = _branches(game, views, full, shape)
     opened: dict[int, Array] = {}
     fixed = static_environment(game.graph, game.graph.regimes[0], game.phase_values[0]).keys()
@@ -274,33 +274,42 @@ def _fully(env: dict[str, Array], shape: tuple[int, ...]) -> Full:
     return full
 
 
-def _arrivals(
-    game: Game, group: Group, views: Views, p: Parameters, stocks: Array, period: Array
+def arrivals(
+    game: Game,
+    group: Group,
+    views: Views,
+    p: Parameters,
+    stocks: Array,
+    period: Array,
+    only: str | None = None,
 ) -> tuple[Array, Array]:
-    """Next stocks for every shock draw [..., draw, a, point, stock], and the draws' weights."""
-    s = game.scenario
+    """Next stocks for every shock draw [..., draw, a, point, stock], and the draws' weights.
+
+    Of all stocks, or of `only` one.
+    """
+    moving = {k: s for k, s in game.scenario.stocks.items() if only in (None, k)}
     env = environment(game, group, views, p, stocks, period)
     shape = _shape(group, views, stocks)
     full = _fully(env, shape)
     draws: list[tuple[dict[str, float], float]] = [({}, 1.0)]
-    for name, stock in s.stocks.items():
+    for name, stock in moving.items():
         if stock.shock is not None:
             draws = [
                 (z | {name: node}, w * weight)
                 for z, w in draws
                 for node, weight in zip(HERMITE["nodes"], HERMITE["weights"], strict=True)
             ]
-    means = {name: full(stock.next) for name, stock in s.stocks.items()}
-    arrivals = []
+    means = {name: full(stock.next) for name, stock in moving.items()}
+    found = []
     for z, _ in draws:
         axes = []
-        for name, stock in s.stocks.items():
+        for name, stock in moving.items():
             x = means[name]
             if name in z and stock.shock is not None:
                 x = x + z[name] * jnp.asarray(evaluate(stock.shock, env, jnp), float)
             axes.append(jnp.clip(x, stock.low, stock.high))
-        arrivals.append(jnp.stack(axes, -1) if axes else jnp.zeros((*shape, 0)))
-    return jnp.stack(arrivals, axis=-4), jnp.array([w for _, w in draws])
+        found.append(jnp.stack(axes, -1) if axes else jnp.zeros((*shape, 0)))
+    return jnp.stack(found, axis=-4), jnp.array([w for _, w in draws])
 
 
 def _branches(game: Game, views: Views, full: Full, shape: tuple[int, ...]) -> Array | None:
