@@ -9,7 +9,6 @@ import pytest
 
 import servanda as sv
 from servanda.errors import QuestionError
-from servanda.game.grid import NODES
 from servanda.game.levels import choose_levels
 from servanda.questions.alike import Deals
 from servanda.questions.best_deals import better_share, efficient, smallest_change, solutions
@@ -181,7 +180,7 @@ def test_names_that_are_not_there_are_told_with_the_nearest() -> None:
 def test_deals_of_one_game_come_out_as_deals_of_their_own() -> None:
     scenario = sv.load(RIVER)
     offers = list(scenario.proposals.values())[:2]
-    grid = choose_levels(scenario, NODES)
+    grid = choose_levels(scenario)
     worlds = draw(scenario, 2, 0)
     for offer in offers:
         alone = outcomes(scenario, [offer], worlds, levels=grid)

@@ -24,7 +24,6 @@ from servanda.game.reach import epoch_length, epochs
 from servanda.game.stationary import Tail, restless, stationary
 from servanda.game.tables import Parameters
 
-
 SETTLING = 2
 """Sweeps on a new box of the grid, within the horizon, for values that do not change over time."""
 
@@ -102,7 +101,9 @@ def backward(
         def step(carry: Any, item: Any) -> Any:
             return body(carry, (*item, box, fixed))
 
-        (w, failures), kept = jax.lax.scan(step, (w, failures), (periods, live, swept), reverse=True)
+        (w, failures), kept = jax.lax.scan(
+            step, (w, failures), (periods, live, swept), reverse=True
+        )
         return (w, box, failures), kept
 
     shape = (count, length)

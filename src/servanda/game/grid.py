@@ -60,11 +60,18 @@ def make_grid(scenario: Scenario, levels: tuple[int, ...]) -> Grid:
     return Grid(tuple(levels), tuple(s.low for s in stocks), tuple(s.high for s in stocks))
 
 
-NODES, FINE_NODES = 400, 6000
-"""About how many grid points a solution uses, and with a fine grid."""
+NODES, FEWER_NODES, FINE_NODES = 400, 150, 6000
+"""About how many grid points a solution uses: with three stocks or fewer, with more, and with a
+fine grid. With more stocks errors fall from some thousands of points on: up to there four times as
+many are as often worse as better (docs/convergence.md)."""
 
 LEAST_LEVELS, MOST_LEVELS = 3, 200
 """Per stock, where a scenario does not say."""
+
+
+def usual_nodes(scenario: Scenario) -> int:
+    """About how many grid points a solution uses if nobody says otherwise."""
+    return NODES if len(scenario.stocks) <= 3 else FEWER_NODES
 
 
 def even_levels(scenario: Scenario, nodes: int) -> tuple[int, ...]:

@@ -22,7 +22,7 @@ from servanda.game import reach
 from servanda.game.backward import backward
 from servanda.game.batch import stakes
 from servanda.game.build import build
-from servanda.game.grid import MOST_LEVELS, even_levels
+from servanda.game.grid import MOST_LEVELS, even_levels, usual_nodes
 from servanda.game.method import make_method
 from servanda.game.regimes import Variant
 from servanda.game.runtime import cache_file, compiler_options
@@ -35,11 +35,12 @@ PILOT = 3
 """Levels per stock of the pilot solution."""
 
 
-def choose_levels(scenario: Scenario, nodes: int) -> tuple[int, ...]:
-    """Levels per stock for about `nodes` grid points; a scenario's own `levels:` are kept.
+def choose_levels(scenario: Scenario, nodes: int | None = None) -> tuple[int, ...]:
+    """Levels per stock for about `nodes` grid points (`usual_nodes`); a scenario's own are kept.
 
     Up to two stocks share the points evenly. Raises QuestionError if even the pilot is too large.
     """
+    nodes = usual_nodes(scenario) if nodes is None else nodes
     given = [s.levels for s in scenario.stocks.values()]
     if len(given) <= 2 or all(n is not None for n in given):
         return even_levels(scenario, nodes)

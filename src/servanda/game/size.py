@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from servanda.errors import QuestionError
 from servanda.game.build import Game, build
-from servanda.game.grid import NODES, even_levels
+from servanda.game.grid import even_levels, usual_nodes
 from servanda.game.regimes import Variant
 from servanda.scenario.model import Scenario
 
@@ -91,5 +91,5 @@ def size_report(scenario: Scenario) -> str:
     """One line on the size of a scenario's largest game, for `check`."""
     variants = [Variant(p) for p in scenario.proposals.values()] or [Variant(None)]
     games = [build(scenario, [v]) for v in variants]
-    sizes = [size_of(game, even_levels(scenario, NODES)) for game in games]
+    sizes = [size_of(game, even_levels(scenario, usual_nodes(scenario))) for game in games]
     return str(max(sizes, key=lambda s: s.bytes))

@@ -17,7 +17,7 @@ from servanda import __version__
 from servanda.errors import QuestionError, unknown
 from servanda.game.batch import Follow, Program, Progress, run, stakes
 from servanda.game.build import Game, build
-from servanda.game.grid import FINE_NODES, NODES
+from servanda.game.grid import FINE_NODES
 from servanda.game.interpolate import Scheme
 from servanda.game.levels import choose_levels
 from servanda.game.method import closer, make_method
@@ -122,7 +122,7 @@ def prepare(
     worlds = modal(scenario) if worlds is None else worlds
     offer = find_proposal(scenario, proposal)
     game = build(scenario, [Variant(offer, binds)])
-    nodes = FINE_NODES if fine else NODES
+    nodes = FINE_NODES if fine else None
     levels = choose_levels(scenario, nodes) if levels is None else tuple(levels)
     refuse_if_too_large(game, levels, by_interest)
     method = make_method(scenario, levels, scheme, by_interest)

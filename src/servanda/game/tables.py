@@ -81,8 +81,8 @@ class Views:
 class Tables:
     """A group's formulas evaluated: flows, arrivals, phase branches, masks.
 
-    Leading axes `...` are `setting` on grids (of arrivals: `course`) and none on paths; `point` is g
-    or n.
+    Leading axes `...` are `setting` (of arrivals: `course`) on grids and none on paths; `point` is
+    g or n.
     """
 
     flow: Float[Array, "... channel a point"]

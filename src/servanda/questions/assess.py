@@ -19,7 +19,7 @@ from servanda.game.batch import Follow, Program, cores, course_of, run, stakes
 from servanda.game.bind import bind_to_obligations
 from servanda.game.build import Game, build
 from servanda.game.differentiate import Gradient, gradient
-from servanda.game.grid import FINE_NODES, NODES, coarser, make_grid
+from servanda.game.grid import FINE_NODES, coarser, make_grid, usual_nodes
 from servanda.game.levels import choose_levels
 from servanda.game.method import closer, make_method
 from servanda.game.paths import KINDS, Course
@@ -151,7 +151,7 @@ class _Job:
             variants.append(Variant(None, stopped))
             asker = (proposal.proposer, _closed(scenario, stopped))
         game = build(scenario, variants)
-        usual = levels or choose_levels(scenario, NODES)
+        usual = levels or choose_levels(scenario)
         finer = fine and levels is None and bool(scenario.stocks)
         chosen = choose_levels(scenario, FINE_NODES) if finer else usual
         refuse_if_too_large(game, chosen)
@@ -185,7 +185,7 @@ class _Job:
         if scenario.stocks and levels:
             other = coarser(usual)
         elif scenario.stocks:
-            other = usual if fine else choose_levels(scenario, FINER * NODES)
+            other = usual if fine else choose_levels(scenario, FINER * usual_nodes(scenario))
         return _Job(
             scenario, proposal, plain, central, hands, tuple(bound), asker, world, seed, other
         )

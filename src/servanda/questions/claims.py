@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float
 
 from servanda.errors import QuestionError, unknown
 from servanda.game.batch import cores
-from servanda.game.grid import FINE_NODES, NODES, coarser
+from servanda.game.grid import FINE_NODES, coarser, usual_nodes
 from servanda.game.levels import choose_levels
 from servanda.questions.answer import Answer, Origin
 from servanda.questions.claim_figures import (
@@ -210,9 +210,11 @@ def claims(
     second = None
     solved: dict[Context, Any] = {}
     if games.needs:
-        grid = choose_levels(scenario, FINE_NODES if fine else NODES)
+        grid = choose_levels(scenario, FINE_NODES if fine else None)
         if scenario.stocks:
-            another = coarser(grid) if fine else choose_levels(scenario, FINER * NODES)
+            another = (
+                coarser(grid) if fine else choose_levels(scenario, FINER * usual_nodes(scenario))
+            )
     job = {
         "question": "claims",
         "hash": scenario.hash,

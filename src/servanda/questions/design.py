@@ -21,7 +21,6 @@ from jaxtyping import Int
 
 from servanda.errors import QuestionError, unknown
 from servanda.game.batch import Progress, cores, stakes
-from servanda.game.grid import NODES
 from servanda.game.levels import choose_levels
 from servanda.questions.alike import Deals, Figures
 from servanda.questions.answer import Answer, Origin
@@ -185,7 +184,7 @@ def design(
     exhaustive = possible <= limit
     rng = np.random.default_rng([seed, 20250319])
     rows = candidates(choices, limit // 2, exhaustive, rng)
-    levels = grid or choose_levels(scenario, NODES)
+    levels = grid or choose_levels(scenario)
     solver = Deals(scenario, base, levels, period, PATHS, seed)
     centre, sample = modal(scenario).values, draw(scenario, worlds, seed)
     names = list(scenario.parties)

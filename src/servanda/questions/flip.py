@@ -23,7 +23,7 @@ from jaxtyping import Float
 from servanda.errors import QuestionError, unknown
 from servanda.game.batch import cores
 from servanda.game.differentiate import Derivatives, differentiate
-from servanda.game.grid import NODES, coarser
+from servanda.game.grid import coarser, usual_nodes
 from servanda.game.levels import choose_levels
 from servanda.game.solve import find_proposal
 from servanda.questions.answer import Answer, Origin
@@ -217,8 +217,8 @@ def flip(
     for name in () if isinstance(pair, bool) else pair:
         if name not in scenario.assumptions:
             raise unknown("assumption", name, scenario.assumptions)
-    grid = levels or choose_levels(scenario, NODES)
-    second = coarser(grid) if levels else choose_levels(scenario, FINER * NODES)
+    grid = levels or choose_levels(scenario)
+    second = coarser(grid) if levels else choose_levels(scenario, FINER * usual_nodes(scenario))
     job = _Job(scenario, proposal, party, grid, second, seed, _Bar(progress))
     return job.answer(pair, sobol)
 

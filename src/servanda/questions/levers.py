@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float
 from servanda.errors import QuestionError, unknown
 from servanda.game.batch import Progress, cores, stakes
 from servanda.game.bind import bind
-from servanda.game.grid import NODES
+from servanda.game.grid import usual_nodes
 from servanda.game.levels import choose_levels
 from servanda.game.regimes import Bind
 from servanda.questions.acceptance import (
@@ -229,7 +229,7 @@ def levers(
     cost = costs(scenario, centre)[0]
     price = dict(zip(scenario.levers, cost, strict=True))
     chosen = _choose(scenario, names, packages, intensities, price, budget)
-    grid = levels or choose_levels(scenario, NODES)
+    grid = levels or choose_levels(scenario)
     job = {
         "question": "levers",
         "hash": scenario.hash,
@@ -565,7 +565,7 @@ def _grid_errors(
     By solving on a grid of four times the points (or, with levels of one's own, on the usual one).
     """
     zero = np.zeros(len(thetas))
-    other = choose_levels(scenario, NODES if given else FINER * NODES)
+    other = choose_levels(scenario, usual_nodes(scenario) * (1 if given else FINER))
     if not scenario.stocks or other == grid:
         return zero, {}
     table = prepare_table(

@@ -22,7 +22,6 @@ from servanda.errors import QuestionError
 from servanda.game.batch import Follow, Program, course_of, run, stakes
 from servanda.game.bind import bind_to_obligations
 from servanda.game.build import Game, build
-from servanda.game.grid import NODES
 from servanda.game.levels import choose_levels
 from servanda.game.method import make_method
 from servanda.game.paths import KINDS, Course
@@ -226,7 +225,7 @@ def prepare(
                     hands.append((d, i, len(variants)))
                     variants.append(Variant(proposal, (*binds, *own), signed_only=True))
     game = build(scenario, variants)
-    levels = levels or choose_levels(scenario, NODES)
+    levels = levels or choose_levels(scenario)
     refuse_if_too_large(game, levels)
     signed = tuple(r["signed"] for r in game.roots[: len(proposals)])
     follow = []
@@ -266,7 +265,7 @@ def outcomes(
     """
     names = names or tuple(scenario.assumptions)
     rows = np.asarray(values.values if isinstance(values, Worlds) else values, float)
-    levels = levels or choose_levels(scenario, NODES)
+    levels = levels or choose_levels(scenario)
     wanted = wanted or Wanted()
     batches = [
         prepare(

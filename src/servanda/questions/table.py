@@ -18,7 +18,6 @@ import numpy as np
 
 from servanda.errors import QuestionError
 from servanda.game.batch import cores, here
-from servanda.game.grid import NODES
 from servanda.game.levels import choose_levels
 from servanda.questions.compare import DATES, choose_deals
 from servanda.questions.outcomes import BATCH, Offers, Outcomes, Wanted, prepare
@@ -64,7 +63,7 @@ def table(
     if not packages:
         raise QuestionError("give at least one package; an empty one pulls no lever")
     found = [package(scenario, p) for p in packages]
-    grid = levels or choose_levels(scenario, NODES)
+    grid = levels or choose_levels(scenario)
     batches = -(-len(chosen) // BATCH)
     apart = processes or cluster is not None
     job: dict[str, Any] = {
