@@ -49,7 +49,7 @@ FAR = (
 )
 """Deals for which values past the horizon are compared with those of many plain sweeps."""
 PLAIN = 1000
-NODES = (400, 1500, 6000, 20000)
+NODES = (150, 600, 6000, 20000)
 DATES = (4, 8, 16, 40)
 
 
@@ -168,7 +168,7 @@ def far_future(case: str, deal: str) -> str:
     for name, (worth, tail) in found.items():
         off = abs(worth - best)
         method = methods[name]
-        restless = (tail.left > 10 * method.tolerance).any(axis=1)
+        restless = (tail.left > method.restless).any(axis=1)
         made = method.sweeps + float((tail.sweeps + restless * method.finite).mean())
         settled = "" if "plain" in name else str(int((~restless).sum()))
         cells = [

@@ -19,7 +19,7 @@ from jaxtyping import Array
 from servanda.game.build import Game
 from servanda.game.choice import stages
 from servanda.game.interpolate import interpolate
-from servanda.game.period import Method, Operator, operator, sign, sweep, value_shape
+from servanda.game.period import Method, Operator, operators, sign, sweep, value_shape
 from servanda.game.reach import epoch_length, epochs
 from servanda.game.stationary import Tail, restless, stationary
 from servanda.game.tables import Parameters
@@ -57,8 +57,8 @@ def backward(
     def inside(box: Array) -> Method:
         return replace(method, grid=method.grid.within(box))
 
-    def operators(box: Array, period: Array) -> list[Operator]:
-        return [operator(game, group, inside(box), p.at(period), period) for group in game.groups]
+    def evaluated(box: Array, period: Array) -> list[Operator]:
+        return operators(game, inside(box), p.at(period), period)
 
     end = jnp.zeros(value_shape(game, method))
     tail = Tail(jnp.zeros((), int), jnp.zeros(1))
@@ -66,7 +66,7 @@ def backward(
     moved = np.ones((horizon, game.regimes * game.phases), bool)  # places swept in each period
     stirring = jnp.zeros(game.regimes * game.phases, bool)
     if game.scenario.terminal == "stationary":
-        past = operators(boxes[-1], jnp.asarray(horizon * 1.0))
+        past = evaluated(boxes[-1], jnp.asarray(horizon * 1.0))
         end, tail = stationary(game, method, plans, past, p.at(horizon))
         stirring = restless(game, method, tail)
         if game.stocks and not changing and not policies:
@@ -80,7 +80,7 @@ def backward(
         if constant:
             live = [jnp.asarray(np.unique(g.live[0])) for g in game.groups]
         v, _ = sign(game, p.at(period + 1), w)
-        ops = operators(box, period) if fixed is None else fixed
+        ops = evaluated(box, period) if fixed is None else fixed
         held = None if moved.all() else (~(swept | stirring), w)
         new, chosen, failed = sweep(
             game, method, plans, ops, p.at(period), v, live, keep=policies, held=held
@@ -95,7 +95,7 @@ def backward(
         w, before, failures = carry
         box, periods, live, swept = x
         w = _regrid(method, w, before, box)
-        evaluate = jax.checkpoint(operators, prevent_cse=False)
+        evaluate = jax.checkpoint(evaluated, prevent_cse=False)
         fixed = None if changing else evaluate(box, jnp.zeros(()))
 
         def step(carry: Any, item: Any) -> Any:

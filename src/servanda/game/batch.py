@@ -25,6 +25,7 @@ from servanda.game.build import Game, build
 from servanda.game.choice import feasible
 from servanda.game.distribution import exact_course
 from servanda.game.grid import make_grid
+from servanda.game.grid_tables import grid_tables
 from servanda.game.interpolate import SCHEMES
 from servanda.game.kept import register, traced
 from servanda.game.paths import Course, simulate_paths, value_at_start
@@ -32,7 +33,7 @@ from servanda.game.period import Method, accept_probability, sign
 from servanda.game.regimes import Variant
 from servanda.game.runtime import compiler_options
 from servanda.game.stationary import Tail
-from servanda.game.tables import Parameters, evaluate_group, grid_views, parameters
+from servanda.game.tables import Parameters, parameters
 from servanda.scenario.model import Proposal, Scenario
 from servanda.scenario.worlds import Worlds, modal
 
@@ -55,6 +56,7 @@ class Follow:
     stay: bool = True
     exits: bool = False
     watch: tuple[int, ...] = ()
+    values: bool = True  # of what is still to come, along the course (`watch` needs it)
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,7 @@ class Program:
                     f.stay,
                     f.exits,
                     f.watch,
+                    f.values,
                 )
 
             several = not isinstance(f.regime, int)
@@ -323,9 +326,8 @@ def stakes(scenario: Scenario) -> tuple[float, ...]:
     def extremes(theta: Array) -> Array:
         p = parameters(game, theta, names, jnp.zeros(len(game.parties)))
         found = []
-        for group in game.groups:
-            views = grid_views(group)
-            tables = evaluate_group(game, group, views, p, corners, jnp.zeros(()), False)
+        found_by_group = grid_tables(game, p, corners, jnp.zeros(()))
+        for group, tables in zip(game.groups, found_by_group, strict=True):
             playable = feasible(game, group, tables.open)
             flow = jnp.where(playable[:, None], tables.flow[group.setting], jnp.nan)
             found.append([jnp.nanmin(flow, axis=(0, 2, 3)), jnp.nanmax(flow, axis=(0, 2, 3))])

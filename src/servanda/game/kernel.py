@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax
@@ -39,7 +40,7 @@ HANDLERS = {
 """The C sources, and what each of them offers to XLA."""
 _FLAGS = ("-std=gnu11", "-O3", "-ffp-contract=fast", "-fPIC", "-shared")
 _TUNINGS = (("-march=native",), ("-mcpu=native",), ())
-_lock = threading.Lock()
+_locks = {source: threading.Lock() for source in HANDLERS}
 
 
 class KernelError(Exception):
@@ -59,7 +60,7 @@ def status(stocks: int = 4, source: str = "kernel", scheme: int = SLOPES) -> str
         return "the kernel is for double precision, and jax_enable_x64 is off"
     if not 0 <= stocks <= MAX_STOCKS:
         return f"the kernel takes up to {MAX_STOCKS} stocks with more than one level, not {stocks}"
-    with _lock:
+    with _locks[source]:
         return _register(stocks, source, min(scheme, SLOPES))[1]
 
 
@@ -176,7 +177,9 @@ def handlers(levels: tuple[int, ...], scheme: int, source: str = "kernel") -> tu
 
 def names(levels: tuple[int, ...], scheme: int) -> tuple[str, ...]:
     """The names under which XLA knows the kernels for this grid and scheme; none: pure JAX."""
-    if not all(ready(levels, scheme, source) for source in HANDLERS):
+    with ThreadPoolExecutor() as pool:  # a compiler each, if they have not been compiled yet
+        there = list(pool.map(lambda source: ready(levels, scheme, source), HANDLERS))
+    if not all(there):
         return ()
     return tuple(name for source in HANDLERS for name in handlers(levels, scheme, source))
 

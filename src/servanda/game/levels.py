@@ -18,11 +18,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from servanda import __version__
-from servanda.game import reach
+from servanda.game import kernel, reach
 from servanda.game.backward import backward
 from servanda.game.batch import stakes
 from servanda.game.build import build
 from servanda.game.grid import MOST_LEVELS, even_levels, usual_nodes
+from servanda.game.interpolate import SCHEMES
 from servanda.game.method import make_method
 from servanda.game.regimes import Variant
 from servanda.game.runtime import cache_file, compiler_options
@@ -101,6 +102,7 @@ def _measure(scenario: Scenario) -> Float[np.ndarray, " stock"]:
     levels = (PILOT,) * len(scenario.stocks)
     refuse_if_too_large(game, levels)
     method = make_method(scenario, levels)
+    kernel.names(levels, SCHEMES.index(method.scheme))  # all at once
     world, scale = modal(scenario), np.array(stakes(scenario))
 
     @functools.partial(jax.jit, compiler_options=compiler_options(once=True))

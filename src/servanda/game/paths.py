@@ -177,6 +177,7 @@ def simulate_paths(
     stay: bool = True,
     exits: bool = False,
     watch: tuple[int, ...] = (),
+    along: bool = True,
 ) -> Course:
     """Follow `n` paths from a regime (see `Course`); traced by JAX.
 
@@ -184,7 +185,7 @@ def simulate_paths(
     `backward` with `keep`, on `boxes`. With `stay` the paths follow the deal
     as long as it is in force; without, they go wherever the game goes. `exits` also gathers what
     parties get on paths on which the deal breaks. `watch` are regimes whose values are wanted at
-    the stocks and phases that the paths come to.
+    the stocks and phases that the paths come to; without `along` no values are read (NaN).
     """
     n = uniforms.shape[-1]
     kinds, names = jnp.asarray(regime_kinds(game)), breakers(game)
@@ -252,6 +253,8 @@ def simulate_paths(
         )
 
     def valued(s: _Paths, w: Array, box: Array) -> tuple[Array, Array]:
+        if not along:
+            return jnp.full(len(owner), jnp.nan), jnp.zeros((0, len(owner)))
         coords = method.grid.within(box).coordinates(s.x.T)
         regimes = jnp.stack([s.regime, *(jnp.full(n, m) for m in watch)])
         alive = _box(s.score) * s.weight

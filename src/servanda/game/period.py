@@ -20,9 +20,10 @@ from jaxtyping import Array
 from servanda.game.build import Game, Group
 from servanda.game.choice import Stage, joint_probability, play
 from servanda.game.grid import Grid
+from servanda.game.grid_tables import grid_tables
 from servanda.game.interpolate import Scheme, interpolate
 from servanda.game.sweep import collapse, usable
-from servanda.game.tables import Parameters, Tables, evaluate_group, grid_views
+from servanda.game.tables import Parameters, Tables
 
 DEFAULT_SCHEME: Scheme = "limited"
 """Chosen on the convergence tables in docs/convergence.md."""
@@ -69,15 +70,16 @@ def notice_probability(group: Group, p: Parameters) -> Array:
     return jnp.concatenate([q * before, unseen[..., -1:]], axis=-1)
 
 
-def operator(game: Game, group: Group, method: Method, p: Parameters, period: Array) -> Operator:
-    """Evaluate a group's formulas on the grid."""
-    stocks = method.grid.points()
-    views, moving = grid_views(group), grid_views(group, group.courses)
-    tables = evaluate_group(game, group, views, p, stocks, period, method.by_interest, moving)
-    x = method.grid.coordinates(tables.arrival)
-    u, draws, a, g, k = x.shape
-    points = jnp.swapaxes(x.reshape(u, draws * a, g, k), 2, 3)
-    return Operator(tables, points, notice_probability(group, p))
+def operators(game: Game, method: Method, p: Parameters, period: Array) -> list[Operator]:
+    """Evaluate every group's formulas on the grid."""
+    found = grid_tables(game, p, method.grid.points(), period, method.by_interest)
+    out = []
+    for group, tables in zip(game.groups, found, strict=True):
+        x = method.grid.coordinates(tables.arrival)
+        u, draws, a, g, k = x.shape
+        points = jnp.swapaxes(x.reshape(u, draws * a, g, k), 2, 3)
+        out.append(Operator(tables, points, notice_probability(group, p)))
+    return out
 
 
 def mixed(game: Game, group: Group, v: Array, notice: Array, rows: Array) -> Array:

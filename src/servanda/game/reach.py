@@ -13,15 +13,15 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from servanda.game.build import Game, Group, moving_names
-from servanda.game.tables import Parameters, Views, arrivals
+from servanda.game.build import Game, moving_names
+from servanda.game.grid_tables import ways
+from servanda.game.tables import Parameters, arrivals
 from servanda.scenario.model import Scenario
 
 EPOCHS = 10
@@ -82,13 +82,18 @@ def _hulls(
     corners = np.array(list(itertools.product((0.0, 1.0), repeat=len(low))))
     share = jnp.asarray(np.concatenate([corners, np.full((1, len(low)), 0.5)]).T)
 
-    ways = {name: _ways(games, name) for name in games[0].stocks}
+    groups = [g for game in games for g in game.groups]
+    courses = [g.courses for g in groups]
+    going = {
+        name: ways(games[0], groups, courses, moving_names(games[0].scenario, name))
+        for name in games[0].stocks
+    }
 
     def onward(box: Array, period: Array) -> tuple[Array, Array]:
         x = box[0][:, None] * (1.0 - share) + box[1][:, None] * share
         ends = [
-            arrivals(games[0], group, views, p.at(period), x, period, name)[0]
-            for name, (group, views) in ways.items()
+            arrivals(games[0], way.group, way.views, p.at(period), x, period, name)[0]
+            for name, way in going.items()
         ]
         bounds = [jnp.stack([end.min() for end in ends]), jnp.stack([end.max() for end in ends])]
         new = jnp.clip(jnp.stack(bounds), low, high)
@@ -101,48 +106,3 @@ def _hulls(
     calendar = jnp.minimum(jnp.arange(periods) * 1.0, games[0].scenario.horizon)
     _, later = jax.lax.scan(onward, start, calendar)
     return jnp.concatenate([start[None], later])
-
-
-def _ways(games: Sequence[Game], stock: str) -> tuple[Group, Views]:
-    """Every way in which a stock can move, once: a group of moves, each in a setting of its own.
-
-    What the stock's formulas do not read is left at zero.
-    """
-    scenario = games[0].scenario
-    names = moving_names(scenario, stock)
-    duties = scenario.obligations.items()
-    breach = [f"breach.{name}" in names for name, _ in duties]
-    met = {d for at, (_, o) in zip(breach, duties, strict=True) if at for d, _ in o.options}
-    read = {
-        "terms": [name in names for name in scenario.terms],
-        "indicators": [name in names for name in games[0].indicator_names],
-        "phases": [any(f"{k}.{v}" in names for v in x.values) for k, x in scenario.phases.items()],
-        "active": breach,
-        "due_now": breach,
-        "joint": [d in met or not names.isdisjoint(x.indicators)
-                  for d, x in enumerate(scenario.decisions)],
-    }  # fmt: skip
-    rows = []
-    for group in (g for game in games for g in game.groups):
-        first = np.repeat(group.courses, group.moves)
-        settings = [getattr(group.settings, name)[first] for name in list(read)[:-1]]
-        joint = np.tile(group.joint, (len(group.courses), 1))
-        rows.append(np.concatenate([*settings, joint], axis=1) * np.concatenate([*read.values()]))
-    found = np.unique(np.concatenate(rows), axis=0)
-    ends = np.cumsum([len(x) for x in read.values()])[:-1]
-    terms, seen, phases, active, due, joint = np.split(found, ends, axis=1)
-
-    def lift(x: np.ndarray) -> Array:
-        return jnp.asarray(x.T)[..., None]
-
-    still = np.zeros((len(found), len(scenario.phases)), np.int32)
-    views = Views(
-        lift(terms),
-        lift(seen),
-        lift(phases.astype(np.int32)),
-        lift(active > 0),
-        lift(due > 0),
-        lift(still)[None],
-        lift(np.ones((len(found), 1), bool)),
-    )
-    return replace(games[0].groups[0], joint=joint.astype(np.int32)), views

@@ -68,20 +68,21 @@ def stationary(
 
     fixed_ops, fixed_p = jax.lax.stop_gradient((ops, p))
     owner = channel_party(game, method.by_interest)
-    zero = jnp.zeros(value_shape(game, method))
-    # far ahead everybody plays as if nothing could change: one period's worth, for ever
-    far = once(zero, fixed_ops, fixed_p) / (1.0 - fixed_p.patience[owner])
+    unending = 1.0 / (1.0 - fixed_p.patience[owner])
 
     def plain(sweeps: int, w: Array, held: Array | None = None) -> Array:
-        found: Array = jax.lax.fori_loop(
-            0, sweeps, lambda _, w: once(w, fixed_ops, fixed_p, held), w
-        )
+        def one(k: Array, w: Array) -> Array:
+            new = once(w, fixed_ops, fixed_p, held)
+            # far ahead everybody plays as if nothing could change: one period's worth, for ever
+            return new * jnp.where(k == 0, unending, 1.0) if held is None else new
+
+        found: Array = jax.lax.fori_loop(0, sweeps, one, w)
         return found
 
     scale = 1.0 / _unit(fixed_p)[owner]
     w, tail = _extrapolated(
         lambda w, held: once(w, fixed_ops, fixed_p, held),
-        plain(method.sweeps, far),
+        plain(method.sweeps + 1, jnp.zeros(value_shape(game, method))),
         live,
         _leads_to(game, rows, live),
         scale,
@@ -90,7 +91,7 @@ def stationary(
 
     def finite(w: Array) -> Array:
         """Restless places get what a finite game is worth that can end in one at rest."""
-        start = jnp.where(stirring.reshape(*w.shape[:2], 1, 1), far, w)
+        start = jnp.where(stirring.reshape(*w.shape[:2], 1, 1), 0.0, w)
         return plain(method.finite, start, ~stirring[live])
 
     stirring = restless(game, method, tail)

@@ -129,9 +129,11 @@ INLINE void hand_over(const int payoffs, const struct play *g, vec value[LANES],
   }
 }
 
-/* Every joint move of every row of a block: `payoff` [row, a, c]. */
-INLINE void arrive_all(const enum scheme scheme, const int payoffs, const struct play *g,
-                       const struct block *b) {
+/* Every joint move of every row of a block: `payoff` [row, a, c]. Compiled once for all callers:
+ * it is most of this file. */
+static __attribute__((noinline)) void arrive_all(const int payoffs, const struct play *g,
+                                                 const struct block *b) {
+  const enum scheme scheme = SCHEME;
   const struct job *j = &g->job;
   const int64_t fours = (j->channels + 3) / 4, units = b->rows * fours;
   const int64_t width = scheme >= QUADRATIC ? 4 * (1 + K) : 4;
@@ -227,9 +229,9 @@ INLINE void join(const struct play *g) {
       }
 }
 
-INLINE void forward(const enum scheme scheme, const struct play *g, const struct block *b) {
+INLINE void forward(const struct play *g, const struct block *b) {
   const struct job *j = &g->job;
-  arrive_all(scheme, 1, g, b);
+  arrive_all(1, g, b);
   for (int64_t i = 0; i < b->rows; i++) {
     const int64_t r = b->row[i];
     collapse(g, r, b, g->payoff + i * j->moves * j->channels);
@@ -309,10 +311,10 @@ INLINE void unchoose(int64_t size, int64_t channels, int64_t player, lanes sharp
   }
 }
 
-INLINE void backward(const enum scheme scheme, const struct play *g, const struct block *b) {
+INLINE void backward(const struct play *g, const struct block *b) {
   const struct job *j = &g->job;
   const int64_t channels = j->channels, leaf = g->start[g->stages];
-  arrive_all(scheme, 0, g, b);
+  arrive_all(0, g, b);
   for (int64_t i = 0; i < b->rows; i++) {
     const int64_t r = b->row[i];
     const lanes *ahead = g->payoff + i * j->moves * channels;
@@ -339,10 +341,10 @@ INLINE void backward(const enum scheme scheme, const struct play *g, const struc
 }
 
 /* The same with given probabilities: W = sum over a of given Q, and no stages. */
-INLINE void backward_given(const enum scheme scheme, const struct play *g, const struct block *b) {
+INLINE void backward_given(const struct play *g, const struct block *b) {
   const struct job *j = &g->job;
   const int64_t channels = j->channels;
-  arrive_all(scheme, 0, g, b);
+  arrive_all(0, g, b);
   for (int64_t i = 0; i < b->rows; i++) {
     const int64_t r = b->row[i];
     for (int64_t a = 0; a < j->moves; a++) {
@@ -366,8 +368,7 @@ INLINE void backward_given(const enum scheme scheme, const struct play *g, const
 
 enum direction { FORWARD, BACKWARD, BACKWARD_GIVEN };
 
-INLINE void pass(const enum scheme scheme, const enum direction direction, const struct play *g,
-                 int64_t *row) {
+INLINE void pass(const enum direction direction, const struct play *g, int64_t *row) {
   const struct job *j = &g->job;
   for (int64_t u = 0; u < j->tables; u++) {
     struct block b = {.table = u, .row = row};
@@ -376,18 +377,18 @@ INLINE void pass(const enum scheme scheme, const enum direction direction, const
     if (b.rows == 0) continue;
     for (b.first = 0; b.first < j->nodes; b.first += LANES) {
       b.count = j->nodes - b.first < LANES ? j->nodes - b.first : LANES;
-      if (direction == FORWARD) forward(scheme, g, &b);
-      if (direction == BACKWARD) backward(scheme, g, &b);
-      if (direction == BACKWARD_GIVEN) backward_given(scheme, g, &b);
+      if (direction == FORWARD) forward(g, &b);
+      if (direction == BACKWARD) backward(g, &b);
+      if (direction == BACKWARD_GIVEN) backward_given(g, &b);
     }
   }
 }
 
-/* The direction is a constant inside `pass`, as the scheme is: inner loops are unrolled. */
+/* The direction is a constant inside `pass`: inner loops are unrolled. */
 INLINE void pass_by_scheme(enum scheme scheme, const enum direction direction,
                            const struct play *g, int64_t *row) {
   fill_rows(scheme, &g->job);
-  pass(SCHEME, direction, g, row);
+  pass(direction, g, row);
 }
 
 /* Memory for one block of nodes; it is small, and asked for once a sweep. */

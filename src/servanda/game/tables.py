@@ -1,8 +1,8 @@
 """Formulas on positions: flows, next stocks, phase probabilities and open options.
 
 In: a game, one world's assumptions, and positions with their stocks. Out: arrays over joint moves
-and points. The same code serves grids (`[setting, a, g]`) and paths (`[a, n]`): everything is
-broadcast, moves along the next-to-last axis and points along the last.
+and points. The same code serves grids (`[way, g]`, by way of `grid_tables`) and paths (`[a, n]`):
+everything is broadcast, moves along the next-to-last axis and points along the last.
 """
 
 from __future__ import annotations
@@ -136,25 +136,6 @@ def parameters(
     )
 
 
-def grid_views(group: Group, some: np.ndarray | None = None) -> Views:
-    """The settings of a group (or `some` of them) against [setting, a, g]."""
-    s = group.settings
-    which = np.arange(len(s.terms)) if some is None else some
-
-    def lift(x: np.ndarray) -> Array:
-        return jnp.moveaxis(jnp.asarray(x[which]), 0, -1)[..., None, None]
-
-    return Views(
-        lift(s.terms),
-        lift(s.indicators),
-        lift(s.phases),
-        lift(s.active),
-        lift(s.due_now),
-        lift(s.next_phases),
-        lift(s.next_used),
-    )
-
-
 def path_views(group: Group, setting: Array) -> Views:
     """The settings of a group for paths, against [a, n]; `setting` is [n]."""
     s = group.settings
@@ -181,12 +162,10 @@ def evaluate_group(
     stocks: Array,
     period: Array,
     by_interest: bool,
-    moving: Views | None = None,
 ) -> Tables:
     """All formulas of a group at given stocks [stock, point], in period `period`.
 
-    Channels are the parties' total flows, then (`by_interest`) every interest's. Arrivals are those
-    of the settings `moving`, if given, else of all.
+    Channels are the parties' total flows, then (`by_interest`) every interest's.
     """
     scenario = game.scenario
     env = environment(game, group, views, p, stocks, period)
@@ -200,7 +179,7 @@ def evaluate_group(
     channels = totals + (list(by_name.values()) if by_interest else [])
     flow = jnp.stack(channels, axis=-3)
 
-    arrival, weights = arrivals(game, group, moving or views, p, stocks, period)
+    arrival, weights = arrivals(game, group, views, p, stocks, period)
     branch = _branches(game, views, full, shape)
     opened: dict[int, Array] = {}
     fixed = static_environment(game.graph, game.graph.regimes[0], game.phase_values[0]).keys()

@@ -166,7 +166,7 @@ class _Job:
             make_method(scenario, usual),
             spreads,
             names,
-            (Follow(base.roots[0]["signed"]),),
+            (Follow(base.roots[0]["signed"], values=False),),
             PATHS,
             seed,
         )
@@ -177,8 +177,8 @@ class _Job:
             central = replace(plain, method=method, paths=paths, once=True, offers=offers)
         root = game.roots[0]
         follow = (
-            Follow(root["signed"], exits=True),
-            Follow((root["signed"], root["no_deal"]), stay=False),
+            Follow(root["signed"], exits=True, values=False),
+            Follow((root["signed"], root["no_deal"]), stay=False, values=False),
         )
         hands = Program(game, method, spreads, names, follow, paths, seed, True, offers)
         other = None
