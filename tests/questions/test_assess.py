@@ -41,3 +41,42 @@ def test_in_force_broken_and_run_out_add_up_to_one(short: Assessment) -> None:
 
 def test_what_no_deal_means_is_said(short: Assessment) -> None:
     assert short.otherwise == "long"
+
+
+WEIRS = """
+title: Two weirs
+period: year
+horizon: 12
+parties: {north: {patience: 0.9, acuity: 8}, south: {patience: 0.85, acuity: 8}}
+assumptions: {prize: [0.8, 1.0, 1.2]}
+stocks:
+  guard: {start: 0.4, next: guard + 0.15*south.arm - 0.05}
+  water: {start: 0.5, next: water + 0.2*north.raid*(1 - guard) - 0.1*south.arm}
+moves: {south: [wait, arm], north: [wait, raid]}
+interests:
+  north: {raid: north.raid*(prize - 1.5*guard), water: "2*max(water - 0.6, 0)", shame: -0.3*broken}
+  south: {loss: "-north.raid*(1 - guard)*min(2*water, 1)", upkeep: -0.2*south.arm}
+terms: {peace: {levels: {none: 0, sworn: 1}}}
+obligations: {no_raid: {party: north, never: raid, while: peace, verified: 0.9}}
+proposals: {truce: {signatories: [north, south], terms: {peace: sworn}}}
+"""
+
+
+def test_with_few_stocks_a_grid_that_is_too_coarse_is_made_finer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From 3 x 3 points on, until no error is more than a fifth of its spread."""
+    file = tmp_path / "scenario.yaml"
+    file.write_text(WEIRS)
+    scenario = sv.load(file)
+    monkeypatch.setattr("servanda.questions.assess.usual_nodes", lambda _: 9)
+    monkeypatch.setattr("servanda.questions.assess.REFINED", 0)
+    coarse = sv.assess(scenario, "truce", worlds=4)
+    assert coarse.levels == (3, 3)
+    assert any("grid error" in note for note in coarse.notes)
+    monkeypatch.setattr("servanda.questions.assess.REFINED", 3)
+    fine = sv.assess(scenario, "truce", worlds=4)
+    assert min(fine.levels) > 3
+    assert not any("grid error" in note for note in fine.notes)
+    for party in fine.parties:
+        assert fine.grid_error[f"worth.{party}"] <= 0.2 * np.ptp(fine.worth.sel(party=party))

@@ -65,13 +65,17 @@ NODES, FEWER_NODES, FINE_NODES = 400, 150, 6000
 fine grid. With more stocks errors fall from some thousands of points on: up to there four times as
 many are as often worse as better (docs/convergence.md)."""
 
-LEAST_LEVELS, MOST_LEVELS = 3, 200
+LEAST_LEVELS, MOST_LEVELS = 3, 2000
 """Per stock, where a scenario does not say."""
+
+
+FEW_STOCKS = 3
+"""Up to here grids can be made finer until they are fine enough."""
 
 
 def usual_nodes(scenario: Scenario) -> int:
     """About how many grid points a solution uses if nobody says otherwise."""
-    return NODES if len(scenario.stocks) <= 3 else FEWER_NODES
+    return NODES if len(scenario.stocks) <= FEW_STOCKS else FEWER_NODES
 
 
 def even_levels(scenario: Scenario, nodes: int) -> tuple[int, ...]:

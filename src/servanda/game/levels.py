@@ -22,7 +22,7 @@ from servanda.game import kernel, reach
 from servanda.game.backward import backward
 from servanda.game.batch import stakes
 from servanda.game.build import build
-from servanda.game.grid import MOST_LEVELS, even_levels, usual_nodes
+from servanda.game.grid import MOST_LEVELS, coarser, even_levels, usual_nodes
 from servanda.game.interpolate import SCHEMES
 from servanda.game.method import make_method
 from servanda.game.regimes import Variant
@@ -46,6 +46,15 @@ def choose_levels(scenario: Scenario, nodes: int | None = None) -> tuple[int, ..
     if len(given) <= 2 or all(n is not None for n in given):
         return even_levels(scenario, nodes)
     return share_out(nodes, _bend(scenario), given)
+
+
+def other_levels(scenario: Scenario, here: tuple[int, ...], nodes: int) -> tuple[int, ...] | None:
+    """Levels to compare a grid with: about `nodes` points, or fewer than here where `levels:` say
+    how many there are; None if there is nothing to compare with."""
+    if not scenario.stocks:
+        return None
+    found = choose_levels(scenario, nodes)
+    return coarser(here) if found == here else found
 
 
 def share_out(

@@ -7,7 +7,7 @@ and the grid error are taken at the modal world, by a fixed number of further so
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,8 +19,8 @@ from servanda.game.batch import Follow, Program, cores, course_of, run, stakes
 from servanda.game.bind import bind_to_obligations
 from servanda.game.build import Game, build
 from servanda.game.differentiate import Gradient, gradient
-from servanda.game.grid import FINE_NODES, coarser, make_grid, usual_nodes
-from servanda.game.levels import choose_levels
+from servanda.game.grid import FEW_STOCKS, FINE_NODES, coarser, make_grid, usual_nodes
+from servanda.game.levels import choose_levels, other_levels
 from servanda.game.method import closer, make_method
 from servanda.game.paths import KINDS, Course
 from servanda.game.regimes import Bind, Variant
@@ -28,7 +28,7 @@ from servanda.game.size import refuse_if_too_large
 from servanda.game.solve import SETTLED, find_proposal, signing_at_start
 from servanda.questions.assessment import Assessment, Breaker, Created, Sensitivity, Sham
 from servanda.questions.exchange import net_exchange
-from servanda.questions.grid_error import FINER, grid_error
+from servanda.questions.grid_error import FINER, grid_error, too_coarse
 from servanda.questions.outcomes import duties_in
 from servanda.questions.riders import Riders, changed_terms, packages, riders
 from servanda.questions.spread import spread, weighted_quantile
@@ -40,8 +40,14 @@ from servanda.show.figures import PER_YEAR
 Progress = Callable[..., None]
 """Called with (steps done, steps in all)."""
 
+PARTS = 6
+"""Solves at the modal world, beside those of the worlds."""
+
 PATHS = 32
 FINE_PATHS = 1024
+
+REFINED = 2
+"""How often the grid is made finer where its error is too large, with few stocks."""
 
 
 def assess(
@@ -58,8 +64,10 @@ def assess(
     """Assess a deal from one chair, or from every chair.
 
     `worlds` is the number of draws of the assumptions; with `fine` the central case is solved on a
-    finer grid with more paths, the worlds on the usual one. Raises
-    QuestionError for an unknown deal or party, or a game too large for this machine.
+    finer grid with more paths, the worlds on the usual one. With up to `FEW_STOCKS` stocks, grids
+    are made finer until the estimated error of every headline is at most a fifth of its spread
+    over worlds, at most `REFINED` times; with more, or where that is not enough, a note says so.
+    Raises QuestionError for an unknown deal or party, or a game too large for this machine.
     """
     proposal = find_proposal(scenario, deal)
     if proposal is None:
@@ -68,37 +76,33 @@ def assess(
         raise unknown("party", party, scenario.parties)
     if worlds < 1:
         raise QuestionError("at least one world is needed")
-    job = _Job.prepare(scenario, proposal, seed, fine, levels)
     chairs = tuple(scenario.parties) if party is None else (party,)
-    steps = _Steps(progress, worlds + 6)
-    pool = cores()
-    try:
-        parts = {
-            "centre": pool.submit(steps.count, job.centre),
-            "gradient": pool.submit(steps.count, lambda: job.gradients(chairs)),
-            "other": pool.submit(steps.count, job.other_grid),
-            "riders": pool.submit(steps.count, job.rider_worths),
-        }
-        modal_run = steps.count(lambda: run(job.central, job.world))
-        parts["interests"] = pool.submit(steps.count, job.by_interest)
-        sample = draw(scenario, worlds, seed)
-        spread_out = run(
-            job.plain,
-            sample,
-            lambda done, total: steps.add(),
-            pool,
-        )
-        found = {name: part.result() for name, part in parts.items()}
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return job.read(chairs, sample, modal_run, spread_out, found)
+    sample = draw(scenario, worlds, seed)
+    steps = _Steps(progress)
+    may_refine = levels is None and not fine and 0 < len(scenario.stocks) <= FEW_STOCKS
+    before = None
+    for k in range(REFINED + 1):
+        nodes = FINER**k * usual_nodes(scenario)
+        job = _Job.prepare(scenario, proposal, seed, fine, levels, nodes)
+        if job.plain.method.grid.levels == before:  # the scenario says how many there are
+            break
+        before = job.plain.method.grid.levels
+        steps.expect(worlds + PARTS)
+        answer, coarse = job.solved(chairs, sample, steps)
+        # where nothing is uncertain, no error is small against the spread
+        if not may_refine or not any(coarse.values()):
+            break
+    return answer
 
 
 class _Steps:
     """Counts finished steps for a progress bar."""
 
-    def __init__(self, progress: Progress | None, total: int) -> None:
-        self.progress, self.total, self.done = progress, total, 0
+    def __init__(self, progress: Progress | None) -> None:
+        self.progress, self.total, self.done = progress, 0, 0
+
+    def expect(self, more: int) -> None:
+        self.total = self.done + more
 
     def add(self, n: int = 1) -> None:
         self.done = min(self.total, self.done + n)
@@ -133,6 +137,7 @@ class _Job:
         seed: int,
         fine: bool,
         levels: tuple[int, ...] | None,
+        nodes: int,
     ) -> _Job:
         variants = [Variant(proposal)]
         bound = []
@@ -151,7 +156,7 @@ class _Job:
             variants.append(Variant(None, stopped))
             asker = (proposal.proposer, _closed(scenario, stopped))
         game = build(scenario, variants)
-        usual = levels or choose_levels(scenario)
+        usual = levels or choose_levels(scenario, nodes)
         finer = fine and levels is None and bool(scenario.stocks)
         chosen = choose_levels(scenario, FINE_NODES) if finer else usual
         refuse_if_too_large(game, chosen)
@@ -185,10 +190,30 @@ class _Job:
         if scenario.stocks and levels:
             other = coarser(usual)
         elif scenario.stocks:
-            other = usual if fine else choose_levels(scenario, FINER * usual_nodes(scenario))
+            other = usual if finer else other_levels(scenario, usual, FINER * nodes)
         return _Job(
             scenario, proposal, plain, central, hands, tuple(bound), asker, world, seed, other
         )
+
+    def solved(
+        self, chairs: tuple[str, ...], sample: Worlds, steps: _Steps
+    ) -> tuple[Assessment, dict[str, float]]:
+        """The answer, and the headlines that the grid is too coarse for (`too_coarse`)."""
+        pool = cores()
+        try:
+            parts = {
+                "centre": pool.submit(steps.count, self.centre),
+                "gradient": pool.submit(steps.count, lambda: self.gradients(chairs)),
+                "other": pool.submit(steps.count, self.other_grid),
+                "riders": pool.submit(steps.count, self.rider_worths),
+            }
+            modal_run = steps.count(lambda: run(self.central, self.world))
+            parts["interests"] = pool.submit(steps.count, self.by_interest)
+            spread_out = run(self.plain, sample, lambda done, total: steps.add(), pool)
+            found = {name: part.result() for name, part in parts.items()}
+        finally:
+            pool.shutdown(cancel_futures=True)
+        return self.read(chairs, sample, modal_run, spread_out, found)
 
     # -- the parts, each a program -----------------------------------------------------------
 
@@ -250,7 +275,7 @@ class _Job:
         centre: dict[str, Any],
         out: dict[str, Any],
         found: dict[str, Any],
-    ) -> Assessment:
+    ) -> tuple[Assessment, dict[str, float]]:
         game, scenario = self.plain.game, self.scenario
         parties = tuple(scenario.parties)
         w = np.asarray(sample.weight)
@@ -296,8 +321,8 @@ class _Job:
         signatories = list(self.proposal.signatories)
         broken = np.asarray(course.broken)
         due = [o for o in game.graph.obligations(self.proposal) if o.due and _promised(game, o)]
-        grid_notes = self._grid_notes(error, worth, survival, w, parties)
-        return Assessment(
+        coarse = too_coarse(error, worth, survival, w, parties)
+        answer = Assessment(
             title=scenario.title,
             period_name=scenario.period,
             deal=self.proposal.name,
@@ -349,7 +374,7 @@ class _Job:
             weight=xr.DataArray(w, dims=("world",), coords={"world": world}),
             stakes=s,
             grid_error=error,
-            notes=(*grid_notes, *self._notes(centre, out)),
+            notes=(*self._grid_note(coarse), *self._notes(centre, out)),
             otherwise=self.proposal.otherwise or "never",
             hash=scenario.hash,
             seed=self.seed,
@@ -358,6 +383,7 @@ class _Job:
             paths=self.plain.paths if game.stocks else 0,
             solves=self._budget(len(w), found),
         )
+        return answer, coarse
 
     def _worth(self, out: dict[str, Any]) -> np.ndarray:
         """[world, party] value of the deal in force minus value of no deal; 0 if it is rounding."""
@@ -453,32 +479,11 @@ class _Job:
         stakes = dict(zip(self.scenario.parties, self.plain.stakes, strict=True))
         return grid_error(headlines(self.plain, centre), other, stakes)
 
-    def _grid_notes(
-        self,
-        error: dict[str, float],
-        worth: np.ndarray,
-        survival: np.ndarray,
-        w: np.ndarray,
-        parties: tuple[str, ...],
-    ) -> list[str]:
-        """Where the grid error is more than a fifth of the spread over worlds."""
-        loud = []
-        for i, p in enumerate(parties):
-            width = spread(0.0, worth[:, i], w).width
-            if error.get(f"worth.{p}", 0.0) > 0.2 * width:
-                loud.append(f"worth to {p}")
-        for t in (4, 8, 16, 40):
-            if f"survival.{t}" in error:
-                width = spread(0.0, survival[:, t], w).width
-                if error[f"survival.{t}"] > max(0.2 * width, 0.01):
-                    loud.append(f"survival at {t}")
-        if not loud:
-            return []
-        return [
-            "the grid error is estimated at more than a fifth of the spread over worlds for "
-            + ", ".join(loud)
-            + ("" if self.central is not self.plain else "; use --fine")
-        ]
+    def _grid_note(self, coarse: Collection[str]) -> list[str]:
+        advice = "" if self.central is not self.plain else "; use --fine"
+        what = ", ".join(coarse)
+        start = "the grid error is estimated at more than a fifth of the spread over worlds for"
+        return [f"{start} {what}{advice}"] if coarse else []
 
     def _notes(self, centre: dict[str, Any], out: dict[str, Any]) -> list[str]:
         notes = []

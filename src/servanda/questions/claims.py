@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float
 from servanda.errors import QuestionError, unknown
 from servanda.game.batch import cores
 from servanda.game.grid import FINE_NODES, coarser, usual_nodes
-from servanda.game.levels import choose_levels
+from servanda.game.levels import choose_levels, other_levels
 from servanda.questions.answer import Answer, Origin
 from servanda.questions.claim_figures import (
     Context,
@@ -212,9 +212,8 @@ def claims(
     if games.needs:
         grid = choose_levels(scenario, FINE_NODES if fine else None)
         if scenario.stocks:
-            another = (
-                coarser(grid) if fine else choose_levels(scenario, FINER * usual_nodes(scenario))
-            )
+            finer = FINER * usual_nodes(scenario)
+            another = coarser(grid) if fine else other_levels(scenario, grid, finer)
     job = {
         "question": "claims",
         "hash": scenario.hash,

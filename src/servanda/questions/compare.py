@@ -18,7 +18,7 @@ import xarray as xr
 from servanda.errors import QuestionError, unknown
 from servanda.game.batch import Progress, cores, stakes
 from servanda.game.grid import FINE_NODES, coarser, usual_nodes
-from servanda.game.levels import choose_levels
+from servanda.game.levels import choose_levels, other_levels
 from servanda.questions.answer import Answer, Origin
 from servanda.questions.grid_error import ANOTHER_GRID, FINER, grid_error
 from servanda.questions.outcomes import NEVER, Outcomes, Wanted, outcomes
@@ -147,7 +147,7 @@ def compare(
     chairs = choose_chairs(scenario, party)
     grid = levels or choose_levels(scenario)
     finer = FINE_NODES if fine else FINER * usual_nodes(scenario)
-    second_grid = coarser(grid) if levels else choose_levels(scenario, finer)
+    second_grid = coarser(grid) if levels else other_levels(scenario, grid, finer)
     sample, centre = draw(scenario, worlds, seed), modal(scenario)
     job = {
         "question": "compare",

@@ -24,7 +24,7 @@ from servanda.errors import QuestionError, unknown
 from servanda.game.batch import cores
 from servanda.game.differentiate import Derivatives, differentiate
 from servanda.game.grid import coarser, usual_nodes
-from servanda.game.levels import choose_levels
+from servanda.game.levels import choose_levels, other_levels
 from servanda.game.solve import find_proposal
 from servanda.questions.answer import Answer, Origin
 from servanda.questions.compare import errors_of, on_another_grid
@@ -218,7 +218,8 @@ def flip(
         if name not in scenario.assumptions:
             raise unknown("assumption", name, scenario.assumptions)
     grid = levels or choose_levels(scenario)
-    second = coarser(grid) if levels else choose_levels(scenario, FINER * usual_nodes(scenario))
+    finer = FINER * usual_nodes(scenario)
+    second = coarser(grid) if levels else other_levels(scenario, grid, finer)
     job = _Job(scenario, proposal, party, grid, second, seed, _Bar(progress))
     return job.answer(pair, sobol)
 

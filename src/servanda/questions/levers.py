@@ -24,7 +24,7 @@ from servanda.errors import QuestionError, unknown
 from servanda.game.batch import Progress, cores, stakes
 from servanda.game.bind import bind
 from servanda.game.grid import usual_nodes
-from servanda.game.levels import choose_levels
+from servanda.game.levels import choose_levels, other_levels
 from servanda.game.regimes import Bind
 from servanda.questions.acceptance import (
     Course,
@@ -565,8 +565,8 @@ def _grid_errors(
     By solving on a grid of four times the points (or, with levels of one's own, on the usual one).
     """
     zero = np.zeros(len(thetas))
-    other = choose_levels(scenario, usual_nodes(scenario) * (1 if given else FINER))
-    if not scenario.stocks or other == grid:
+    other = other_levels(scenario, grid, usual_nodes(scenario) * (1 if given else FINER))
+    if other is None:
         return zero, {}
     table = prepare_table(
         scenario, deal, whole.party, whole.others, levels=other, seed=whole.program.seed, once=True
