@@ -79,4 +79,4 @@ def test_with_few_stocks_a_grid_that_is_too_coarse_is_made_finer(
     assert min(fine.levels) > 3
     assert not any("grid error" in note for note in fine.notes)
     for party in fine.parties:
-        assert fine.grid_error[f"worth.{party}"] <= 0.2 * np.ptp(fine.worth.sel(party=party))
+        assert fine.grid_error[f"worth.{party}"] <= 0.2 * np.ptp(fine.worth.sel(party=party).values)
