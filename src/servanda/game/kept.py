@@ -77,13 +77,13 @@ def _path(depends: tuple[Any, ...], arguments: tuple[Any, ...]) -> Path | None:
     if os.environ.get("SERVANDA_CACHE") == "off" or jax.default_backend() != "cpu":
         return None
     shapes = [(x.shape, str(x.dtype)) for x in jax.tree.leaves(arguments)]
-    versions = (__version__, _code(), jax.__version__, jaxlib.__version__, processor())
+    versions = (__version__, code(), jax.__version__, jaxlib.__version__, processor())
     name = hashlib.sha256(repr((versions, shapes, depends)).encode()).hexdigest()[:32]
     return cache_directory() / "programs" / name
 
 
 @functools.cache
-def _code() -> str:
+def code() -> str:
     """A digest of the code that traces depend on."""
     digest = hashlib.sha256()
     root = Path(__file__).parent.parent

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from servanda import __version__
-from servanda.game import kernel, reach
+from servanda.game import kept, kernel, reach
 from servanda.game.backward import backward
 from servanda.game.batch import stakes
 from servanda.game.build import build
@@ -91,15 +91,16 @@ def _bend(scenario: Scenario) -> Float[np.ndarray, " stock"]:
     world = modal(scenario)
     what = (
         __version__,
+        kept.code(),
         scenario.hash,
         scenario.horizon,
         scenario.terminal,
         *map(float, world.values[0]),
     )
     store = cache_file("bend", what)
-    kept = store.read() if store else None
-    if kept is not None and len(kept) == len(scenario.stocks):
-        return np.array(kept, float)
+    known = store.read() if store else None
+    if known is not None and len(known) == len(scenario.stocks):
+        return np.array(known, float)
     found = _measure(scenario)
     if store:
         store.write([float(x) for x in found])
