@@ -19,7 +19,7 @@ from typing import Any
 
 import servanda as sv
 from servanda.game.batch import run, stakes
-from servanda.game.grid import FINE_NODES
+from servanda.game.grid import FINE_NODES, make_grid
 from servanda.game.levels import choose_levels
 from servanda.game.method import closer
 from servanda.game.period import DEFAULT_SCHEME
@@ -49,6 +49,8 @@ FAR = (
 )
 """Deals for which values past the horizon are compared with those of many plain sweeps."""
 PLAIN = 1000
+SIZES = (60, 100, 150, 200, 350, 700, 1400)
+"""Grid points for which worths in some worlds are compared with those on the fine grid."""
 NODES = (150, 600, 6000, 20000)
 DATES = (4, 8, 16, 40)
 
@@ -141,7 +143,34 @@ def main() -> None:
     for deals_of in (CASES, CHECKS):
         print_tables(found, deals_of)
     for case, deal in FAR:
+        print(f"## How many points: {case}, {deal}\n\n{by_size(case, deal)}\n")
+    for case, deal in FAR:
         print(f"## Past the horizon: {case}, {deal}\n\n{far_future(case, deal)}\n")
+
+
+def by_size(case: str, deal: str) -> str:
+    """How far worths in six worlds are from those on the fine grid: in the middle, by points."""
+    scenario = sv.load(f"scenarios/{case}")
+    worlds = sv.draw(scenario, 6)
+    program, _ = prepare(scenario, deal, worlds, (), None, DEFAULT_SCHEME, False)
+    usual = program.method
+    worths = {}
+    for n in (*SIZES, FINE_NODES):
+        method = replace(usual, grid=make_grid(scenario, choose_levels(scenario, n)))
+        method = closer(method) if n == FINE_NODES else method
+        own = replace(program, method=method)
+        worths[n] = read_solution(own, worlds, run(own, worlds)).worth
+    best = worths[FINE_NODES]
+    parties = [str(p) for p in best.party.values]
+    lines = ["| points | " + " | ".join(parties) + " |", "|" + "---|" * (len(parties) + 1)]
+    for n in SIZES:
+        off = abs(worths[n] - best).median("world")
+        cells = [f"{float(off.sel(party=p)):.2f}" for p in parties]
+        lines.append("| " + " | ".join([str(n), *cells]) + " |")
+    width = best.quantile(0.9, "world") - best.quantile(0.1, "world")
+    cells = [f"{float(width.sel(party=p)):.2f}" for p in parties]
+    lines.append("| 8 in 10 worlds are within | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def far_future(case: str, deal: str) -> str:
