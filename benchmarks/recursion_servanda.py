@@ -36,16 +36,17 @@ def by_servanda(tables: Tables, scheme: Scheme) -> Callable[[], np.ndarray]:
     precision[tables.mover] = tables.sharpness
     risky = tables.breach > 0.0
     chance = float(tables.breach.max())
-    points = np.broadcast_to(tables.points.swapaxes(1, 2), (2, FIRST * SECOND, 4, nodes))
+    points = tables.points.swapaxes(1, 2)[None]
     # value functions: in force after a safe move, in force after a breach, broken
     pattern = jnp.asarray(np.stack([risky.astype(int), np.full(risky.shape, 2)]))
-    table = jnp.arange(2)
+    # both regimes move the stocks alike, as the programs by hand know too; their flows differ
+    table, setting = jnp.zeros(2, int), jnp.arange(2)
 
     def induction(points: jax.Array, flow: jax.Array) -> jax.Array:
         def sweep(_: int, v: jax.Array) -> jax.Array:
             mixed = jnp.stack([v[0], (1.0 - chance) * v[0] + chance * v[1], v[1]])
             out, _ = collapse(
-                mixed, points, table, pattern, flow, jnp.asarray(tables.patience), plan,
+                mixed, points, table, pattern, flow, setting, jnp.asarray(tables.patience), plan,
                 jnp.asarray(precision), tables.levels, scheme, keep=False,
             )  # fmt: skip
             return out.swapaxes(1, 2)
