@@ -17,6 +17,7 @@ from jaxtyping import Array, Float
 
 from servanda.game.build import Game, Group, static_environment
 from servanda.scenario.formulas import Formula, evaluate
+from servanda.scenario.model import Stock
 
 HERMITE = {  # 3-point Gauss-Hermite rule for a standard normal: nodes, weights
     "nodes": (-np.sqrt(3.0), 0.0, np.sqrt(3.0)),
@@ -179,7 +180,7 @@ def evaluate_group(
     channels = totals + (list(by_name.values()) if by_interest else [])
     flow = jnp.stack(channels, axis=-3)
 
-    arrival, weights = arrivals(game, group, views, p, stocks, period)
+    arrival, weights = _next_stocks(game.scenario.stocks, env, full, shape)
     branch = _branches(game, views, full, shape)
     opened: dict[int, Array] = {}
     fixed = static_environment(game.graph, game.graph.regimes[0], game.phase_values[0]).keys()
@@ -262,14 +263,17 @@ def arrivals(
     period: Array,
     only: str | None = None,
 ) -> tuple[Array, Array]:
-    """Next stocks for every shock draw [..., draw, a, point, stock], and the draws' weights.
-
-    Of all stocks, or of `only` one.
-    """
+    """What `evaluate_group` finds of arrivals, by itself: of all stocks, or of `only` one."""
     moving = {k: s for k, s in game.scenario.stocks.items() if only in (None, k)}
     env = environment(game, group, views, p, stocks, period)
     shape = _shape(group, views, stocks)
-    full = _fully(env, shape)
+    return _next_stocks(moving, env, _fully(env, shape), shape)
+
+
+def _next_stocks(
+    moving: Mapping[str, Stock], env: dict[str, Array], full: Full, shape: tuple[int, ...]
+) -> tuple[Array, Array]:
+    """Next stocks for every shock draw [..., draw, a, point, stock], and the draws' weights."""
     draws: list[tuple[dict[str, float], float]] = [({}, 1.0)]
     for name, stock in moving.items():
         if stock.shock is not None:
