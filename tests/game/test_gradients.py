@@ -48,7 +48,7 @@ def test_worth_and_signing_agree_with_central_differences_on_every_assumption(ca
     one of a grid point's two slopes overtakes the other.
     """
     program, world = prepare(case, "kremlin_counter", None, (), LEVELS, DEFAULT_SCHEME, False)
-    program = replace(program, method=replace(program.method, tolerance=5e-14, most=300))
+    program = replace(program, method=replace(program.method, tolerance=1e-14, most=300))
     root = program.game.roots[0]
     first = program.game.graph.index[program.game.graph.start(0)]
     stage = next(k for k, s in enumerate(program.game.signings) if s.regime == first)

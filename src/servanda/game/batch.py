@@ -7,6 +7,7 @@ off inside the one traced function, so that no world's grid values outlive it.
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections.abc import Callable
@@ -49,11 +50,12 @@ Progress = Callable[[int, int], None]
 class Follow:
     """A course that is wanted: where it starts, whether it follows the deal, what it gathers.
 
-    With several regimes to start from, the course has a leading axis of them.
+    With several regimes to start from, the course has a leading axis of them, and they may differ
+    in whether the deal is followed.
     """
 
     regime: int | tuple[int, ...]
-    stay: bool = True
+    stay: bool | tuple[bool, ...] = True
     exits: bool = False
     watch: tuple[int, ...] = ()
     values: bool = True  # of what is still to come, along the course (`watch` needs it)
@@ -105,7 +107,7 @@ class Program:
         """
         game, method = self.game, self.method
         p = parameters(game, theta, self.names, jnp.asarray(self.stakes))
-        solved = backward(game, method, p, boxes)
+        solved = backward(game, method, p, boxes, keep=bool(self.follow))
         start = value_at_start(game, method, p, solved.values[0], boxes)
         value, accepted = sign(game, p.at(0), start)
         out: dict[str, Any] = {
@@ -117,12 +119,21 @@ class Program:
             "failures": solved.failures,
         }
         for k, f in enumerate(self.follow):
+            several = not isinstance(f.regime, int)
             starts = (f.regime,) if isinstance(f.regime, int) else f.regime
-            met = game.visited(starts, f.stay)
+            stays = (f.stay,) * len(starts) if isinstance(f.stay, bool) else f.stay
+            met = {
+                k
+                for start, stay in zip(starts, stays, strict=True)
+                for k in game.visited((start,), stay)
+            }
 
-            def follow(start: int | Array, f: Follow = f, met: tuple[int, ...] = met) -> Course:
-                if not game.stocks:
-                    return exact_course(game, method, p, solved.values, start, f.stay, f.watch)
+            def follow(
+                start: int | Array,
+                stay: bool | Array,
+                f: Follow = f,
+                met: tuple[int, ...] = tuple(sorted(met)),
+            ) -> Course:
                 return simulate_paths(
                     game,
                     method,
@@ -132,16 +143,27 @@ class Program:
                     met,
                     boxes,
                     uniforms,
-                    f.stay,
+                    stay,
                     f.exits,
                     f.watch,
                     f.values,
                 )
 
-            several = not isinstance(f.regime, int)
-            out[f"course{k}"] = (
-                jax.lax.map(follow, jnp.array(starts)) if several else follow(starts[0])
-            )
+            if not game.stocks:
+                each = [
+                    exact_course(game, method, p, solved.values, start, stay, f.watch)
+                    for start, stay in zip(starts, stays, strict=True)
+                ]
+                course = jax.tree.map(lambda *x: jnp.stack(x), *each) if several else each[0]
+            elif not several:
+                course = follow(starts[0], stays[0])
+            elif len(set(stays)) == 1:
+                one = functools.partial(follow, stay=stays[0])
+                course = jax.lax.map(one, jnp.array(starts))
+            else:
+                both = (jnp.array(starts), jnp.array(stays))
+                course = jax.lax.map(lambda each, follow=follow: follow(*each), both)
+            out[f"course{k}"] = course
         return out
 
 

@@ -174,7 +174,7 @@ def simulate_paths(
     met: tuple[int, ...],
     boxes: Array,
     uniforms: Float[Array, "period 4 n"],
-    stay: bool = True,
+    stay: bool | Array = True,
     exits: bool = False,
     watch: tuple[int, ...] = (),
     along: bool = True,
@@ -183,7 +183,8 @@ def simulate_paths(
 
     `met` are the groups that the paths can meet (`Game.visited`); `values` are the W of
     `backward` with `keep`, on `boxes`. With `stay` the paths follow the deal
-    as long as it is in force; without, they go wherever the game goes. `exits` also gathers what
+    as long as it is in force; without, they go wherever the game goes; which of the two may be
+    traced, and then the program is one for both. `exits` also gathers what
     parties get on paths on which the deal breaks. `watch` are regimes whose values are wanted at
     the stocks and phases that the paths come to; without `along` no values are read (NaN).
     """
@@ -199,15 +200,19 @@ def simulate_paths(
     else:
         discounts = p.patience[owner] ** jnp.arange(game.scenario.horizon)[:, None]
 
+    follows, roams = stay is not False, stay is not True
+    both = follows and roams  # which of the two is traced
+
     stage = game.asking
     of_regime = np.full(game.regimes, -1)
-    for k, m in enumerate(stage.regime):
-        if not stay or game.graph.regimes[m].kind == "in_force":
-            of_regime[m] = k
+    of_regime[stage.regime] = np.arange(len(stage.regime))
+    forced = np.array([r.kind == "in_force" for r in game.graph.regimes])
+    if not roams:
+        of_regime[~forced] = -1
 
     relevant = np.unique(of_regime[of_regime >= 0])
     asked_for = np.concatenate([stage.yes[relevant], stage.no[relevant].reshape(-1)])
-    kept = [r.kind == "in_force" or not stay for r in game.graph.regimes]
+    kept = forced | roams
     begins = np.unique(start) if isinstance(start, int) else np.arange(game.regimes)
     lived = np.unique(np.concatenate([np.flatnonzero(kept), begins, np.array(watch, int)]))
 
@@ -217,6 +222,8 @@ def simulate_paths(
         coords = method.grid.within(box).coordinates(s.x.T)
         # a party that refuses is not asked twice in a period
         asked = jnp.asarray(of_regime)[s.regime]
+        if both:
+            asked = jnp.where(jnp.asarray(stay) & ~jnp.asarray(forced)[s.regime], -1, asked)
         here, k = asked >= 0, jnp.maximum(asked, 0)
         yes, no = jnp.asarray(stage.yes)[k], jnp.asarray(stage.no)[k].T
         answers = jnp.concatenate([yes[None], no])
@@ -233,7 +240,8 @@ def simulate_paths(
         for q in accept:
             refused.append(chain * (1 - q))
             chain = chain * q
-        if stay:
+
+        def following() -> _Paths:
             left = s.left
             for j, share in enumerate(refused):
                 leaves = jnp.where(here, s.weight * share, 0.0)
@@ -243,14 +251,23 @@ def simulate_paths(
                 weight=jnp.where(here, s.weight * chain, s.weight),
                 regime=jnp.where(here, yes, s.regime),
             )
-        shares = jnp.stack([chain, *refused])
-        pick = _draw(shares, u)[None]
-        goal = jnp.take_along_axis(answers, pick, 0)[0]
-        likely = jnp.log(jnp.take_along_axis(shares, pick, 0)[0])
-        return s._replace(
-            regime=jnp.where(here, goal, s.regime),
-            score=s.score + jnp.where(here, likely, 0.0),
-        )
+
+        def roaming() -> _Paths:
+            shares = jnp.stack([chain, *refused])
+            pick = _draw(shares, u)[None]
+            goal = jnp.take_along_axis(answers, pick, 0)[0]
+            likely = jnp.log(jnp.take_along_axis(shares, pick, 0)[0])
+            return s._replace(
+                regime=jnp.where(here, goal, s.regime),
+                score=s.score + jnp.where(here, likely, 0.0),
+            )
+
+        if both:
+            either: _Paths = jax.tree.map(
+                functools.partial(jnp.where, stay), following(), roaming()
+            )
+            return either
+        return following() if follows else roaming()
 
     def valued(s: _Paths, w: Array, box: Array) -> tuple[Array, Array]:
         if not along:
@@ -275,7 +292,7 @@ def simulate_paths(
         here = jax.nn.one_hot(kinds[s.regime], len(KINDS), axis=0)
         regime = regime + jnp.mean(here * alive, axis=1)
         broken = jnp.mean(_box(s.score) * s.broken, axis=1)
-        if not stay:
+        if roams:
             broken = broken + jnp.mean(jnp.asarray(names)[s.regime].T * alive, axis=1)
         total = jnp.sum(alive)
         stock = s.x @ alive
@@ -291,7 +308,11 @@ def simulate_paths(
             z = _at(
                 game, group, there, now, v, live[k], jnp.maximum(row, 0), s.regime, s.x, t, exits
             )
-            stays = kinds[z.successor] == in_force if stay else jnp.ones(z.successor.shape, bool)
+            stays = jnp.ones(z.successor.shape, bool)
+            if follows:
+                stays = kinds[z.successor] == in_force
+            if both:
+                stays = stays | ~jnp.asarray(stay)
             chance = z.probability[None] * z.event  # [event, a, n]
             keep = jnp.sum(jnp.where(stays, chance, 0.0), axis=(0, 1))
             going = jnp.where(stays, chance, 0.0) / jnp.where(keep > 0, keep, 1.0)
@@ -309,7 +330,7 @@ def simulate_paths(
             flow = jnp.sum(z.probability[None] * z.flow, axis=1)
             left, gone = s.left, s.broken
             after = s.after_break
-            if stay:
+            if follows:
                 out = jnp.where(stays, 0.0, chance) * s.weight
                 for kind in range(len(KINDS)):
                     left = left.at[kind].add(jnp.sum(out * (kinds[z.successor] == kind), (0, 1)))
@@ -326,7 +347,7 @@ def simulate_paths(
                 z.successor[e, a, point],
                 phase,
                 x,
-                s.weight * keep if stay else s.weight,
+                s.weight * (jnp.where(stay, keep, 1.0) if both else keep) if follows else s.weight,
                 s.score + score,
                 left,
                 gone,
@@ -373,7 +394,7 @@ def simulate_paths(
     here = jax.nn.one_hot(kinds[s.regime], len(KINDS), axis=0)
     last = jnp.mean(here * alive + _box(s.score) * s.left, axis=1)
     gone = jnp.mean(_box(s.score) * s.broken, axis=1)
-    if not stay:
+    if roams:
         gone = gone + jnp.mean(jnp.asarray(names)[s.regime].T * alive, axis=1)
     return Course(
         jnp.concatenate([regime, last[None]]),

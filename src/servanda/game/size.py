@@ -67,14 +67,18 @@ def size_of(game: Game, levels: tuple[int, ...], by_interest: bool = False) -> S
     return Size(levels, points, game.regimes, game.phases, moves, total)
 
 
+def fits(game: Game, levels: tuple[int, ...], by_interest: bool = False) -> bool:
+    """Whether two worlds at once fit in memory."""
+    return 2 * size_of(game, levels, by_interest).bytes <= SHARE * memory()
+
+
 def refuse_if_too_large(game: Game, levels: tuple[int, ...], by_interest: bool = False) -> None:
     """Raise QuestionError, in words, if two worlds at once would not fit in memory."""
-    size = size_of(game, levels, by_interest)
-    limit = SHARE * memory()
-    if 2 * size.bytes > limit:
+    if not fits(game, levels, by_interest):
+        size, limit = size_of(game, levels, by_interest), in_words(SHARE * memory())
         raise QuestionError(
             f"the game is too large for this machine: {size}, two worlds at once, and "
-            f"{in_words(limit)} may be used. Fewer stocks or `levels:`, fewer options, "
+            f"{limit} may be used. Fewer stocks or `levels:`, fewer options, "
             "shorter phasing lists or a shorter horizon would make it fit"
         )
 

@@ -7,6 +7,7 @@ themselves they come near it no faster than the discount factor, so after every 
 sweeps values are extrapolated from how the last ones changed (Anderson mixing, taken in turns with
 plain steps: Pratapa, Suryanarayana and Pask 2016), until one more sweep changes little. If that is
 never so, play goes round in circles; what a game of `Method.finite` periods is worth is taken then.
+All this is one loop around one sweep, for a program holds every sweep that is written down.
 
 The derivative is that of the fixed point: if w = T(w, θ), then dw = (1 - ∂T/∂w)^-1 ∂T/∂θ dθ.
 """
@@ -68,37 +69,18 @@ def stationary(
 
     fixed_ops, fixed_p = jax.lax.stop_gradient((ops, p))
     owner = channel_party(game, method.by_interest)
-    unending = 1.0 / (1.0 - fixed_p.patience[owner])
-
-    def plain(sweeps: int, w: Array, held: Array | None = None) -> Array:
-        def one(k: Array, w: Array) -> Array:
-            new = once(w, fixed_ops, fixed_p, held)
-            # far ahead everybody plays as if nothing could change: one period's worth, for ever
-            return new * jnp.where(k == 0, unending, 1.0) if held is None else new
-
-        found: Array = jax.lax.fori_loop(0, sweeps, one, w)
-        return found
-
-    scale = 1.0 / _unit(fixed_p)[owner]
-    w, tail = _extrapolated(
+    w, tail = _settled(
         lambda w, held: once(w, fixed_ops, fixed_p, held),
-        plain(method.sweeps + 1, jnp.zeros(value_shape(game, method))),
+        jnp.zeros(value_shape(game, method)),
         live,
         _leads_to(game, rows, live),
-        scale,
+        1.0 / _unit(fixed_p)[owner],
         method,
+        # far ahead everybody plays as if nothing could change: one period's worth, for ever
+        (method.sweeps + 1, 1.0 / (1.0 - fixed_p.patience[owner])),
+        method.finite,
     )
-
-    def finite(w: Array) -> Array:
-        """Restless places get what a finite game is worth that can end in one at rest."""
-        start = jnp.where(stirring.reshape(*w.shape[:2], 1, 1), 0.0, w)
-        return plain(method.finite, start, ~stirring[live])
-
-    stirring = restless(game, method, tail)
-
-    w = jax.lax.cond(stirring.any(), finite, lambda w: w, w)
-    new = once(w, ops, p)
-    return _attach(once, live, owner, method)(new, w, fixed_ops, fixed_p), tail
+    return _attach(once, live, owner, method)(w, ops, p), tail
 
 
 def restless(game: Game, method: Method, tail: Tail) -> Array:
@@ -142,42 +124,51 @@ def _unit(p: Parameters) -> Array:
     return jnp.where(p.stakes > 0, p.stakes, 1.0)
 
 
-class _Past(NamedTuple):
-    """The last sweep, and the changes from each of the last ones to the next (a ring)."""
+PLAIN, MIXED, FINITE, OVER = range(4)
+"""What the loop of `_settled` is at: first sweeps, those with extrapolation, the finite game."""
 
-    w: Array  # what comes next into a sweep
-    flat: Float[Array, "place n"]  # the same, live places only
+
+class _Past(NamedTuple):
+    """Where the loop is, and the changes from each of the last sweeps to the next (a ring)."""
+
+    stage: Array
+    done: Array  # sweeps in this stage
+    flat: Float[Array, "place n"]  # what comes next into a sweep
     out: Float[Array, "place n"]  # what came out of the last one
     change: Float[Array, "place n"]  # out less in, scaled
     d_out: Float[Array, "window place n"]
     d_change: Float[Array, "window place n"]
     known: Array  # [place] entries of the ring that count
-    done: Array
     lefts: Float[Array, "window place"]  # a ring: what each of the last sweeps changed
     best: Float[Array, "place n"]  # what came out of the sweep that changed least
     least: Array  # [place]
     mark: Array  # [place] what sweeps have to change half as much as, to count as getting on
     since: Array  # [place] sweeps since they last did
-    final: Array  # [place] bool: settled or given up
+    final: Array  # [place] bool: settled or given up; in the finite game: not in it
+    sweeps: Array  # with extrapolation
 
 
-def _extrapolated(
+def _settled(
     once: Callable[[Array, Array], Array],
     w: Array,
     live: np.ndarray,
     leads: np.ndarray,
     scale: Array,
     method: Method,
+    begin: tuple[int, Array] | None = None,
+    finite: int | None = None,
 ) -> tuple[Array, Tail]:
     """The fixed point of `once`, from w [regime, phase, g, channel] on.
 
-    `once` is told which places are final, and may leave them as they are.
-    Only `live` places count; what a sweep changes is measured after multiplication by `scale`
-    [channel]. What is done at a place follows what happens at those that it `leads` to, so that
-    nothing depends on what else is solved.
+    `once` is told which places are final, and may leave them as they are. Only `live` places
+    count; what a sweep changes is measured after multiplication by `scale` [channel]. What is done
+    at a place follows what happens at those that it `leads` to, so that nothing depends on what
+    else is solved. `begin` is a number of plain sweeps to start with, and what to multiply the
+    first one's result by [channel]. `finite` sweeps, from zero, are what restless places get.
     """
     shape = w.shape
     after = jnp.asarray(leads)
+    weight = jnp.broadcast_to(scale, shape[2:]).reshape(-1)
 
     def flat(w: Array) -> Array:
         return w.reshape(-1, *shape[2:])[live].reshape(len(live), -1)
@@ -186,42 +177,12 @@ def _extrapolated(
         full = jnp.zeros((shape[0] * shape[1], *shape[2:]))
         return full.at[live].set(x.reshape(len(live), *shape[2:])).reshape(shape)
 
-    weight = jnp.broadcast_to(scale, shape[2:]).reshape(-1)
-
-    def step(_: Any, past: _Past) -> _Past:
-        out = jnp.where(past.final[:, None], past.flat, flat(once(past.w, past.final)))
-        change = weight * (out - past.flat)
-        place = past.done % WINDOW
-        own = jnp.sqrt(jnp.mean(jnp.square(change), axis=1))
-        left = jnp.where(past.final, past.least, jnp.max(jnp.where(after, own, 0.0), axis=1))
-        better, halved = left < past.least, left <= 0.5 * past.mark
-        least = jnp.where(better, left, past.least)
-        since = jnp.where(halved, 0, past.since + 1)
-        best = jnp.where(better[:, None], out, past.best)
-        final = past.final | (least <= method.tolerance) | (since >= method.most)
-        out = jnp.where(final[:, None], best, out)
-        return past._replace(
-            w=whole(out),
-            flat=out,
-            out=out,
-            change=change,
-            d_out=past.d_out.at[place].set(out - past.out),
-            d_change=past.d_change.at[place].set(change - past.change),
-            known=jnp.minimum(past.known + 1, WINDOW),
-            done=past.done + 1,
-            lefts=past.lefts.at[place].set(left),
-            best=best,
-            least=least,
-            mark=jnp.where(halved, left, past.mark),
-            since=since,
-            final=final,
-        )
-
-    def turn(past: _Past) -> _Past:
-        past = jax.lax.fori_loop(0, EVERY, step, past)
-        last = past.lefts[(past.done - 1) % WINDOW]
-        known = jnp.where(last > WORSE * past.lefts.min(axis=0), 0, past.known)
-        age = (past.done - 1 - jnp.arange(WINDOW)) % WINDOW
+    def mixed(past: _Past) -> tuple[Array, Array]:
+        """What the last sweeps point to, and the entries of the ring that go on counting."""
+        place = (past.sweeps - 1) % WINDOW
+        worse = past.lefts[place] > WORSE * past.lefts.min(axis=0)
+        known = jnp.where(worse, 0, past.known)
+        age = (past.sweeps - 1 - jnp.arange(WINDOW)) % WINDOW
         own = jnp.einsum("vpn,wpn->pvw", past.d_change, past.d_change)
         normal = jnp.einsum("qp,pvw->qvw", after * 1.0, own)
         pull = jnp.einsum("qp,wpn,pn->qw", after * 1.0, past.d_change, past.change)
@@ -232,61 +193,123 @@ def _extrapolated(
         ridge = jnp.where(diagonal > 0, RIDGE * diagonal, 1.0)
         normal = normal + ridge[:, :, None] * jnp.eye(WINDOW)
         share = jnp.linalg.solve(normal, jnp.where(counts, pull, 0.0)[..., None])[..., 0]
-        mixed = past.out - jnp.einsum("pw,wpn->pn", share, past.d_out)
-        mixed = jnp.where(past.final[:, None], past.flat, mixed)
-        return past._replace(w=whole(mixed), flat=mixed, known=known)
+        found = past.out - jnp.einsum("pw,wpn->pn", share, past.d_out)
+        return jnp.where(past.final[:, None], past.flat, found), known
 
-    def unsettled(past: _Past) -> Array:
-        return ~past.final.all()
+    def step(past: _Past) -> _Past:
+        plain, mixing = past.stage == PLAIN, past.stage == MIXED
+        out = flat(once(whole(past.flat), past.final & ~plain))
+        if begin is not None:
+            more = jnp.broadcast_to(begin[1], shape[2:]).reshape(-1)
+            out = out * jnp.where(plain & (past.done == 0), more, 1.0)
+        out = jnp.where(past.final[:, None] & ~plain, past.flat, out)
+        change = weight * (out - past.flat)
+        own = jnp.sqrt(jnp.mean(jnp.square(change), axis=1))
+        left = jnp.where(past.final, past.least, jnp.max(jnp.where(after, own, 0.0), axis=1))
+        better, halved = mixing & (left < past.least), left <= 0.5 * past.mark
+        least = jnp.where(better, left, past.least)
+        since = jnp.where(halved, 0, past.since + 1)
+        best = jnp.where(better[:, None] | ~mixing, out, past.best)
+        stop = (least <= method.tolerance) | (since >= method.most)
+        final = past.final | (mixing & stop)
+        out = jnp.where(final[:, None] & ~plain, best, out)
+        place, now = past.sweeps % WINDOW, mixing.astype(int)
+        past = past._replace(
+            done=past.done + 1,
+            flat=out,
+            out=out,
+            change=change,
+            d_out=past.d_out.at[place].set(out - past.out),
+            d_change=past.d_change.at[place].set(change - past.change),
+            known=jnp.minimum(past.known + now, WINDOW),
+            lefts=past.lefts.at[place].set(jnp.where(mixing, left, jnp.inf)),
+            best=best,
+            least=least,
+            mark=jnp.where(mixing & halved, left, past.mark),
+            since=jnp.where(mixing, since, 0),
+            final=final,
+            sweeps=past.sweeps + now,
+        )
+        due = mixing & (past.done % EVERY == 0)
+        guess, known = jax.lax.cond(due, mixed, lambda past: (past.flat, past.known), past)
+        return onward(past._replace(flat=guess, known=known))
+
+    def onward(past: _Past) -> _Past:
+        """Into the next stage if this one has come to its end."""
+        started = past.stage == PLAIN
+        if begin is not None:
+            started &= past.done >= begin[0]
+        past = past._replace(
+            stage=jnp.where(started, MIXED, past.stage), done=jnp.where(started, 0, past.done)
+        )
+        settled = (past.stage == MIXED) & past.final.all()
+        if finite is None:
+            return past._replace(stage=jnp.where(settled, OVER, past.stage))
+        ended = (past.stage == FINITE) & (past.done >= finite)
+        stirring = settled & (past.least > method.restless)
+        zero = jnp.where(stirring[:, None], 0.0, past.best)
+        stage = jnp.where(stirring.any() & (finite > 0), FINITE, OVER)
+        return past._replace(
+            stage=jnp.where(settled, stage, jnp.where(ended, OVER, past.stage)),
+            done=jnp.where(settled, 0, past.done),
+            flat=jnp.where(settled, zero, past.flat),
+            best=jnp.where(settled, zero, past.best),
+            final=jnp.where(settled, ~stirring, past.final),
+        )
 
     x = flat(w)
     places, n = x.shape
     none, big = jnp.zeros(places, int), jnp.full(places, jnp.inf)
     ring = jnp.zeros((WINDOW, places, n))
+    nought = jnp.zeros((), int)
     start = _Past(
-        w=w,
+        stage=nought,
+        done=nought,
         flat=x,
         out=x,
         change=jnp.zeros((places, n)),
         d_out=ring,
         d_change=ring,
         known=none - 1,  # the first change has no sweep before it
-        done=jnp.zeros((), int),
         lefts=jnp.full((WINDOW, places), jnp.inf),
         best=x,
         least=big,
         mark=big,
         since=none,
         final=jnp.full(places, method.most == 0),
+        sweeps=nought,
     )
-    end = jax.lax.while_loop(unsettled, turn, start)
-    return whole(end.best), Tail(end.done, end.least)
+    if begin is None:
+        start = onward(start)
+    end = jax.lax.while_loop(lambda past: past.stage < OVER, step, start)
+    return whole(end.best), Tail(end.sweeps, end.least)
 
 
 def _attach(
     once: Callable[..., Array], live: np.ndarray, owner: np.ndarray, method: Method
-) -> Callable[..., Array]:
-    """The identity of T(w, θ), given w and θ = (ops, p), whose derivative is the fixed point's."""
+) -> Callable[[Array, list[Operator], Parameters], Array]:
+    """The identity of w, given θ = (ops, p), whose derivative is that of w = T(w, θ)."""
 
     @jax.custom_vjp
-    def settled(new: Array, w: Array, ops: list[Operator], p: Parameters) -> Array:
-        return new
+    def attached(w: Array, ops: list[Operator], p: Parameters) -> Array:
+        return w
 
-    def forward(new: Array, *rest: Any) -> tuple[Array, Any]:
-        return new, rest
+    def forward(w: Array, *theta: Any) -> tuple[Array, Any]:
+        return w, (w, *theta)
 
-    def back(rest: Any, cotangent: Array) -> tuple[Array, None, None, None]:
+    def back(rest: Any, cotangent: Array) -> tuple[None, Any, Any]:
         w, ops, p = rest
-        _, transpose = jax.vjp(lambda w: once(w, ops, p), w)
+        _, transpose = jax.vjp(once, w, ops, p)
         # relative to what came in, and utilities in stakes
         unit = _unit(p)[owner]
         size = jnp.sqrt(jnp.mean(jnp.square(unit * cotangent)))
         together = np.ones((len(live), len(live)), bool)
         scale = unit / jnp.where(size > 0, size, 1.0)
-        found, _ = _extrapolated(
+        found, _ = _settled(
             lambda x, _: cotangent + transpose(x)[0], cotangent, live, together, scale, method
         )
-        return found, None, None, None
+        _, d_ops, d_p = transpose(found)
+        return None, d_ops, d_p
 
-    settled.defvjp(forward, back)
-    return settled
+    attached.defvjp(forward, back)
+    return attached

@@ -2,7 +2,8 @@
 
 In: a scenario, a deal and, if wanted, one chair. Out: an `Assessment`. Per world one solve serves
 worth, signing and survival; the sham test, interests, front-loading, exposure, riders, gradients
-and the grid error are taken at the modal world, by a fixed number of further solves.
+and the grid error are taken at the modal world, by a fixed number of further solves. Each part is
+one compiled program: where nothing else is compiled yet, that is most of what an answer costs.
 """
 
 from __future__ import annotations
@@ -15,22 +16,22 @@ import numpy as np
 import xarray as xr
 
 from servanda.errors import QuestionError, unknown
-from servanda.game.batch import Follow, Program, cores, course_of, run, stakes
+from servanda.game.batch import Follow, Program, bounds, cores, course_of, run, stakes
 from servanda.game.bind import bind_to_obligations
 from servanda.game.build import Game, build
 from servanda.game.differentiate import Gradient, gradient
-from servanda.game.grid import FEW_STOCKS, FINE_NODES, coarser, make_grid, usual_nodes
-from servanda.game.levels import choose_levels, other_levels
+from servanda.game.grid import FEW_STOCKS, FINE_NODES, coarser, usual_nodes
+from servanda.game.levels import choose_levels
 from servanda.game.method import closer, make_method
 from servanda.game.paths import KINDS, Course
 from servanda.game.regimes import Bind, Variant
-from servanda.game.size import refuse_if_too_large
+from servanda.game.size import fits, refuse_if_too_large
 from servanda.game.solve import SETTLED, find_proposal, signing_at_start
 from servanda.questions.assessment import Assessment, Breaker, Created, Sensitivity, Sham
 from servanda.questions.exchange import net_exchange
 from servanda.questions.grid_error import FINER, grid_error, too_coarse
 from servanda.questions.outcomes import duties_in
-from servanda.questions.riders import Riders, changed_terms, packages, riders
+from servanda.questions.riders import Riders, package_variants, packages, riders
 from servanda.questions.spread import spread, weighted_quantile
 from servanda.questions.verdict import verdict_from
 from servanda.scenario.model import Obligation, Proposal, Scenario
@@ -40,8 +41,11 @@ from servanda.show.figures import PER_YEAR
 Progress = Callable[..., None]
 """Called with (steps done, steps in all)."""
 
-PARTS = 6
-"""Solves at the modal world, beside those of the worlds."""
+PARTS = 4
+"""Steps of the work, beside the worlds: the programs run at the modal world."""
+
+TOGETHER = 8
+"""Up to so many packages of terms are solved with their interests kept apart, in one program."""
 
 PATHS = 32
 FINE_PATHS = 1024
@@ -123,12 +127,12 @@ class _Job:
     proposal: Proposal
     plain: Program  # the deal and no deal, with paths that follow the deal: run in every world
     central: Program  # the same for the modal world, perhaps on a finer grid
-    bound: Program  # the same with hands bound and the harm stopped, for the modal world
+    bound: Program  # with hands bound and the harm stopped, for the modal world; a finer grid
     bound_parties: tuple[str, ...]  # variants 1.. of `bound`
     asker: tuple[str, tuple[str, ...]] | None  # the last variant: whose harm is stopped, with what
     world: Worlds
     seed: int
-    other_levels: tuple[int, ...] | None  # another grid, to estimate the error of this one
+    other: Program | None  # tells the error of the grid if compared with `plain`, or `central`
 
     @staticmethod
     def prepare(
@@ -157,9 +161,11 @@ class _Job:
             asker = (proposal.proposer, _closed(scenario, stopped))
         game = build(scenario, variants)
         usual = levels or choose_levels(scenario, nodes)
-        finer = fine and levels is None and bool(scenario.stocks)
-        chosen = choose_levels(scenario, FINE_NODES) if finer else usual
+        chosen = choose_levels(scenario, FINE_NODES) if fine and levels is None else usual
+        finer = usual if fine or levels else choose_levels(scenario, FINER * nodes)
         refuse_if_too_large(game, chosen)
+        if finer != usual and not fits(game, finer):
+            finer = usual
         method = make_method(scenario, chosen)
         if fine:
             method = closer(method)
@@ -176,21 +182,24 @@ class _Job:
             seed,
         )
         # a grid that follows this deal alone is finer where it goes than one for all offers
-        offers = (proposal, *packages(scenario, proposal, seed)) if finer else None
+        offers = (proposal, *packages(scenario, proposal, seed)) if chosen != usual else None
         central = plain
         if fine:
             central = replace(plain, method=method, paths=paths, once=True, offers=offers)
         root = game.roots[0]
-        follow = (
-            Follow(root["signed"], exits=True, values=False),
-            Follow((root["signed"], root["no_deal"]), stay=False, values=False),
-        )
+        starts = (root["signed"], root["signed"], root["no_deal"])
+        follow = (Follow(starts, (True, False, False), exits=True, values=False),)
+        if finer != usual:
+            method = make_method(scenario, finer)
         hands = Program(game, method, spreads, names, follow, paths, seed, True, offers)
-        other = None
-        if scenario.stocks and levels:
-            other = coarser(usual)
-        elif scenario.stocks:
-            other = usual if finer else other_levels(scenario, usual, FINER * nodes)
+        other: Program | None = hands
+        if chosen != usual:
+            other = plain
+        elif finer == usual:
+            fewer = coarser(usual)
+            other = None
+            if fewer is not None:
+                other = replace(plain, method=make_method(scenario, fewer), once=True)
         return _Job(
             scenario, proposal, plain, central, hands, tuple(bound), asker, world, seed, other
         )
@@ -204,15 +213,14 @@ class _Job:
             parts = {
                 "centre": pool.submit(steps.count, self.centre),
                 "gradient": pool.submit(steps.count, lambda: self.gradients(chairs)),
-                "other": pool.submit(steps.count, self.other_grid),
-                "riders": pool.submit(steps.count, self.rider_worths),
             }
             modal_run = steps.count(lambda: run(self.central, self.world))
-            parts["interests"] = pool.submit(steps.count, self.by_interest)
+            parts["terms"] = pool.submit(steps.count, self.terms_and_interests)
             spread_out = run(self.plain, sample, lambda done, total: steps.add(), pool)
             found = {name: part.result() for name, part in parts.items()}
         finally:
             pool.shutdown(cancel_futures=True)
+        found["error"] = self.grid_error(modal_run, found["centre"])
         return self.read(chairs, sample, modal_run, spread_out, found)
 
     # -- the parts, each a program -----------------------------------------------------------
@@ -225,19 +233,42 @@ class _Job:
         """
         return run(self.bound, self.world)
 
-    def by_interest(self) -> dict[str, Any]:
-        """Values with interests kept apart."""
-        method = replace(self.central.method, by_interest=True)
-        return run(replace(self.central, method=method, follow=(), once=True), self.world)
+    def grid_error(self, modal_run: dict[str, Any], centre: dict[str, Any]) -> dict[str, float]:
+        """Estimated error of every headline, from another grid; without stocks of none."""
+        if self.other is None:
+            return {}
+        out = centre if self.other is self.bound else run(self.other, self.world)
+        stakes = dict(zip(self.scenario.parties, self.plain.stakes, strict=True))
+        return grid_error(headlines(self.plain, modal_run), headlines(self.other, out), stakes)
 
-    def other_grid(self) -> dict[str, float]:
-        """Headlines on another grid, for the estimate of the grid error."""
-        return {} if self.other_levels is None else self._headlines(self.other_levels)
+    def terms_and_interests(self) -> tuple[Riders | None, np.ndarray]:
+        """What each changed term is worth, and the worth of the deal by interest [interest]."""
+        variants, whole = package_variants(self.scenario, self.proposal, self.seed)
+        n = len(self.scenario.parties)
+        box = bounds(self.central, self.world)
 
-    def _headlines(self, levels: tuple[int, ...]) -> dict[str, float]:
-        method = replace(self.plain.method, grid=make_grid(self.scenario, levels))
-        program = replace(self.plain, method=method, once=True)
-        return headlines(program, run(program, self.world))
+        def program(variants: tuple[Variant, ...], by_interest: bool) -> Program:
+            method = replace(self.central.method, by_interest=by_interest)
+            game = build(self.scenario, variants)
+            return replace(self.central, game=game, method=method, follow=(), once=True)
+
+        def gains(program: Program, whole: int, box: np.ndarray | None) -> np.ndarray:
+            value = run(program, self.world, boxes=box)["value"][0]
+            roots = program.game.roots
+            return np.array([value[r["signed"]] - value[roots[whole]["no_deal"]] for r in roots])
+
+        many = len(variants) > TOGETHER
+        packs = program(variants, not many)
+        own = bounds(packs, self.world)
+        found = gains(packs, whole, own)
+        # interests add up to the worth of the deal between the bounds that this was found on
+        if many:
+            deal = gains(program((Variant(self.proposal),), True), 0, box)[0]
+        elif np.array_equal(own, box):
+            deal = found[whole]
+        else:
+            deal = gains(packs, whole, box)[whole]
+        return riders(self.scenario, self.proposal, found[:, :n], self.seed), deal[n:]
 
     def gradients(self, chairs: tuple[str, ...]) -> Gradient:
         """Derivatives of the worth to every party asked for by every assumption."""
@@ -252,20 +283,6 @@ class _Job:
 
         return gradient(program, worths, self.world, known=("worth", *chairs))
 
-    def rider_worths(self) -> Riders | None:
-        """Leave-one-out and Shapley value of every changed term, if there are at least two."""
-        if len(changed_terms(self.scenario, self.proposal)) < 2:
-            return None
-        return riders(
-            self.scenario,
-            self.proposal,
-            self.central.method,
-            self.plain.stakes,
-            self.world,
-            self.seed,
-            self.central.offers,
-        )
-
     # -- reading the results ------------------------------------------------------------------
 
     def read(
@@ -279,18 +296,19 @@ class _Job:
         game, scenario = self.plain.game, self.scenario
         parties = tuple(scenario.parties)
         w = np.asarray(sample.weight)
+        riders, by_interest = found["terms"]
         worth, worth0 = self._worth(out), self._worth(centre)[0]
         alone, joint = signing_at_start(game, out)
         alone0, joint0 = signing_at_start(game, centre)
         course, course0 = course_of(out, 0), course_of(centre, 0)
-        error = self._grid_error(centre, found["other"])
+        error = found["error"]
         duties = duties_in(game)
         s = dict(zip(parties, self.plain.stakes, strict=True))
         shams = self._shams(worth0, found["centre"])
         breakers = self._breakers(course, course0, duties, w)
         created = self._created(found["centre"])
         sensitivities = self._sensitivities(found["gradient"], sample)
-        interests, flow = self._interests(found["interests"]), self._flow(found["centre"])
+        interests, flow = self._interests(by_interest), self._flow(found["centre"])
         exposure = self._exposure(found["centre"], parties)
         regime = np.asarray(course.regime)
         period = np.arange(regime.shape[1])
@@ -311,7 +329,7 @@ class _Job:
                 interests=interests,
                 shams=shams,
                 created=created,
-                riders=found["riders"],
+                riders=riders,
                 errors={q: error.get(f"worth.{q}", np.nan) for q in parties},
             )
             for i, p in enumerate(parties)
@@ -369,7 +387,7 @@ class _Job:
             flow_difference=flow,
             front_loading=_front_loading(flow, scenario.period),
             exposure=exposure,
-            riders=found["riders"],
+            riders=riders,
             sensitivities=sensitivities,
             weight=xr.DataArray(w, dims=("world",), coords={"world": world}),
             stakes=s,
@@ -381,7 +399,7 @@ class _Job:
             levels=self.plain.method.grid.levels,
             central_levels=self.central.method.grid.levels,
             paths=self.plain.paths if game.stocks else 0,
-            solves=self._budget(len(w), found),
+            solves=self._budget(len(w)),
         )
         return answer, coarse
 
@@ -394,13 +412,17 @@ class _Job:
         return gain
 
     def _shams(self, worth0: np.ndarray, out: dict[str, Any]) -> tuple[Sham, ...]:
-        """Worth to each obliged party with its own hands bound, against no deal with them free."""
+        """Worth to each obliged party with its own hands bound, against no deal with them free.
+
+        What binding changes is added to the worth, which has been found on another grid.
+        """
         roots, value = self.bound.game.roots, out["value"][0]
         found = []
         for k, party in enumerate(self.bound_parties):
             i = list(self.scenario.parties).index(party)
-            bound = float(value[roots[k + 1]["signed"], i] - value[roots[0]["no_deal"], i])
-            found.append(Sham(party, float(worth0[i]), bound, bound < 0 < float(worth0[i])))
+            change = value[roots[k + 1]["signed"], i] - value[roots[0]["signed"], i]
+            free, bound = float(worth0[i]), float(worth0[i] + change)
+            found.append(Sham(party, free, bound, bound < 0 < free))
         return tuple(found)
 
     def _breakers(
@@ -431,24 +453,21 @@ class _Job:
     def _exposure(self, out: dict[str, Any], parties: tuple[str, ...]) -> dict[str, float]:
         """Value from the start given that the deal is broken within the horizon, minus no deal."""
         course = course_of(out, 0)
-        gone = float(np.asarray(course.broken)[0, -1].sum())
+        gone = float(np.asarray(course.broken)[0, 0, -1].sum())
         if gone < 1e-6 or not self.plain.game.stocks:
             return {}
         no_deal = out["value"][0, self.bound.game.roots[0]["no_deal"]]
-        after = np.asarray(course.after_break)[0] / gone
+        after = np.asarray(course.after_break)[0, 0] / gone
         return {p: float(after[i] - no_deal[i]) for i, p in enumerate(parties)}
 
-    def _interests(self, part: dict[str, Any]) -> xr.DataArray:
-        value, root = part["value"][0], self.plain.game.roots[0]
-        n = len(self.scenario.parties)
-        gain = (value[root["signed"]] - value[root["no_deal"]])[n:]
+    def _interests(self, gain: np.ndarray) -> xr.DataArray:
         flows = self.scenario.interests.items()
         names = [f"{p}.{name}" for p, flow in flows for name in flow]
         return xr.DataArray(gain, dims=("interest",), coords={"interest": names})
 
     def _flow(self, part: dict[str, Any]) -> xr.DataArray:
-        flow = np.asarray(course_of(part, 1).flow)[0, :, :, : len(self.scenario.parties)]
-        gain = flow[0] - flow[1]
+        flow = np.asarray(course_of(part, 0).flow)[0, :, :, : len(self.scenario.parties)]
+        gain = flow[1] - flow[2]
         return xr.DataArray(
             gain,
             dims=("period", "party"),
@@ -471,13 +490,6 @@ class _Job:
             top = np.argsort(-np.abs(swing))[:3]
             out += [Sensitivity(party, names[k], float(table[i, k]), float(swing[k])) for k in top]
         return tuple(out)
-
-    def _grid_error(self, centre: dict[str, Any], other: dict[str, float]) -> dict[str, float]:
-        """Estimated from another grid, without stocks not at all."""
-        if not other:
-            return {}
-        stakes = dict(zip(self.scenario.parties, self.plain.stakes, strict=True))
-        return grid_error(headlines(self.plain, centre), other, stakes)
 
     def _grid_note(self, coarse: Collection[str]) -> list[str]:
         advice = "" if self.central is not self.plain else "; use --fine"
@@ -502,23 +514,28 @@ class _Job:
             notes.append(f"{failed} simultaneous choices without an equilibrium on the main branch")
         return notes
 
-    def _budget(self, count: int, found: dict[str, Any]) -> str:
-        more = 5 if found["riders"] is None else 6
+    def _budget(self, count: int) -> str:
+        other = "" if self.other is None else ", one on another grid"
+        more = PARTS if self.other is self.bound or self.other is None else PARTS + 1
         return (
             f"1 solve in each of {count} worlds; {more} at the modal world "
-            "(one of them a gradient, one on another grid)"
+            f"(one of them a gradient{other})"
         )
 
 
 def headlines(program: Program, out: dict[str, Any]) -> dict[str, float]:
-    """Worth to every party, joint signing, and survival at 4, 8, 16, 40, at the first world."""
+    """Worth to every party, joint signing, and survival at 4, 8, 16, 40, at the first world.
+
+    Survival is that of the first course, and of its first start.
+    """
     game = program.game
     roots = game.roots[0]
     value = out["value"][0]
     gain = value[roots["signed"]] - value[roots["no_deal"]]
     found = {f"worth.{p}": float(gain[i]) for i, p in enumerate(game.parties)}
     found["signs.all"] = float(signing_at_start(game, out)[1][0])
-    survival = np.asarray(course_of(out, 0).regime)[0, :, KINDS.index("in_force")]
+    course = np.asarray(course_of(out, 0).regime)[..., KINDS.index("in_force")]
+    survival = course.reshape(-1, course.shape[-1])[0]
     found |= {f"survival.{t}": float(survival[t]) for t in (4, 8, 16, 40) if t < len(survival)}
     return found
 

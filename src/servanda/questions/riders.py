@@ -10,17 +10,12 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from servanda.game.batch import Program, run
-from servanda.game.build import build
-from servanda.game.period import Method
 from servanda.game.regimes import Variant
 from servanda.scenario.model import Proposal, Scenario
-from servanda.scenario.worlds import Worlds
 
 EXACT = 6
 ORDERS = 24
@@ -66,46 +61,50 @@ def packages(scenario: Scenario, proposal: Proposal, seed: int = 0) -> tuple[Pro
     return tuple(without(scenario, proposal, s) for s in found)
 
 
+def package_variants(
+    scenario: Scenario, proposal: Proposal, seed: int = 0
+) -> tuple[tuple[Variant, ...], int]:
+    """The variants to solve for `riders`, and which of them is the whole deal.
+
+    It alone if it changes fewer than two terms.
+    """
+    terms = changed_terms(scenario, proposal)
+    if len(terms) < 2:
+        return (Variant(proposal),), 0
+    found, _ = _packages(terms, seed)
+    whole = found.index(frozenset(terms))
+    offers = packages(scenario, proposal, seed)
+    return tuple(Variant(p, signed_only=k != whole) for k, p in enumerate(offers)), whole
+
+
 def riders(
     scenario: Scenario,
     proposal: Proposal,
-    method: Method,
-    stakes: tuple[float, ...],
-    world: Worlds,
+    worths: Float[np.ndarray, "package party"],
     seed: int = 0,
-    offers: tuple[Proposal, ...] | None = None,
-) -> Riders:
-    """Worth of every package of the changed terms that is needed, and what terms add to it.
+) -> Riders | None:
+    """What terms add to the worths of packages, those of `package_variants`, over no deal.
 
-    `offers` are those that the grid's bounds follow (`Program`).
+    None if the deal changes fewer than two terms.
     """
     terms = changed_terms(scenario, proposal)
+    if len(terms) < 2:
+        return None
     everything = frozenset(terms)
     packages, orders = _packages(terms, seed)
-    variants = [
-        Variant(without(scenario, proposal, s), signed_only=s != everything) for s in packages
-    ]
-    game = build(scenario, variants)
-    names = tuple(world.names)
-    program = Program(game, replace(method, by_interest=False), stakes, names, once=True)
-    program = replace(program, offers=offers)
-    out: dict[str, Any] = run(program, world)
-    parties = tuple(scenario.parties)
-    value = out["value"][0][:, : len(parties)]
-    no_deal = value[game.roots[packages.index(everything)]["no_deal"]]
-    worth = {s: value[game.roots[k]["signed"]] - no_deal for k, s in enumerate(packages)}
+    worth = dict(zip(packages, worths, strict=True))
     loo = [worth[everything] - worth[everything - {t}] for t in terms]
     if orders is None:
         shapley = [_exact(worth, terms, t) for t in terms]
-        error = [np.zeros(len(parties)) for _ in terms]
+        error = [np.zeros(worths.shape[1]) for _ in terms]
     else:
         samples = np.array([[_added(worth, o, t) for t in terms] for o in orders])
         shapley = list(samples.mean(axis=0))
         error = list(samples.std(axis=0, ddof=1) / np.sqrt(len(orders)))
-    shape = (len(terms), len(parties))
+    shape = (len(terms), worths.shape[1])
     return Riders(
         terms,
-        parties,
+        tuple(scenario.parties),
         np.reshape(loo, shape),
         np.reshape(shapley, shape),
         np.reshape(error, shape),
