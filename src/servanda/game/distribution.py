@@ -23,6 +23,7 @@ from servanda.game.paths import (
     _rows,
     _sorted_rows,
     breakers,
+    events,
     per_weight,
     regime_kinds,
 )
@@ -111,22 +112,25 @@ def exact_course(
                 v,
                 live[k],
                 jnp.maximum(row, 0),
-                regimes,
                 jnp.zeros((0, n)),
                 t,
                 False,
             )
+            event, successor = (
+                jnp.moveaxis(x, (0, 1), (2, 1))
+                for x in events(group, z, jnp.maximum(row, 0), regimes, z.pattern)
+            )  # [event, a, n]
             own = jnp.where(row >= 0, moving, 0.0)
             flow = flow + jnp.einsum("can,an,n->c", z.flow, z.probability, own)
-            joint = own * z.probability[None] * z.event  # [event, a, n]
+            joint = own * z.probability[None] * event  # [event, a, n]
             played = jnp.sum(z.probability * own, axis=-1)
             for j in range(len(decisions)):
                 moves = moves.at[j, jnp.asarray(group.joint[:, j])].add(played)
             if z.branch is None:
-                after = after.at[z.successor * game.phases + z.target[0]].add(joint)
+                after = after.at[successor * game.phases + z.target[0]].add(joint)
             else:
                 for b in range(z.branch.shape[0]):
-                    to = z.successor * game.phases + z.target[b]
+                    to = successor * game.phases + z.target[b]
                     after = after.at[to].add(joint * z.branch[b])
         means = (per_weight(x, jnp.sum(moving)) for x in (flow, moves))
         return after, (regime, broken, *means, worth, seen)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from servanda.game.build import Game, Group
 from servanda.game.choice import joint_probability, play, stages
@@ -87,8 +87,8 @@ class _Position(NamedTuple):
     arrival: Array  # [draw, a, n, stock]
     draw: Array  # [draw]
     branch: Array | None  # [branch, a, n]
-    event: Array  # [event, a, n] probability of each event given the move
-    successor: Array  # [event, a, n] regime
+    notice: Array  # [row, pattern, event] probability of each event
+    pattern: Array  # [n, a] which pattern of breaches a move makes
     target: Array  # [branch, n] phase
     broken_value: Array  # [channel, a, n] expected value of what follows, if the deal breaks here
 
@@ -101,15 +101,11 @@ def _at(
     v: Array,
     live: Array,
     row: Array,
-    regime: Array,
     x: Array,
     period: Array,
     exits: bool,
 ) -> _Position:
-    """Choice probabilities and consequences for paths at rows [n] of a group.
-
-    `regime` [n] is the paths' own, of which `row` may stand for several; stocks [stock, n].
-    """
+    """Choice probabilities and consequences for paths at rows [n] of a group; x is [stock, n]."""
     n = row.shape[0]
     setting = jnp.asarray(group.setting)[row]
     views = path_views(group, setting)
@@ -135,11 +131,6 @@ def _at(
     plan = stages(game, group)
     _, policy, _ = play(q, group, plan, p.precision, allowed, tables.open)
     probability = jnp.broadcast_to(joint_probability(plan, policy, group.moves), (a, n))
-    pattern = jnp.asarray(group.pattern)[row]  # [n, a]
-    event = jnp.moveaxis(notice[row[:, None], pattern], (0, 1), (2, 1))
-    stays = jnp.asarray(group.absorbing)[row][:, None, None]
-    following = jnp.asarray(group.successor)[row[:, None], pattern]  # [n, a, event]
-    following = jnp.where(stays, regime[:, None, None], following)
     broken_value = jnp.zeros(())
     if exits:
         breaks = jnp.asarray(regime_kinds(game) == KINDS.index("broken"))
@@ -150,11 +141,35 @@ def _at(
         arrival,
         tables.draw,
         tables.branch,
-        event,
-        jnp.moveaxis(following, (0, 1), (2, 1)),
+        notice,
+        jnp.asarray(group.pattern)[row],
         jnp.asarray(group.next_phase)[row].T,
         broken_value,
     )
+
+
+def events(
+    group: Group, z: _Position, row: Array, regime: Array, pattern: Array
+) -> tuple[Array, Array]:
+    """What can happen at `pattern` [n, ...] of breaches: probability and regime, [n, ..., event].
+
+    `regime` [n] is the paths' own, of which `row` [n] may stand for several.
+    """
+    lead = (-1, *(1,) * (pattern.ndim - 1))
+    chance = z.notice[row.reshape(lead), pattern]
+    stays = jnp.asarray(group.absorbing)[row].reshape(*lead, 1)
+    after = jnp.asarray(group.successor)[row.reshape(lead), pattern]
+    return chance, jnp.where(stays, regime.reshape(*lead, 1), after)
+
+
+def _ends(game: Game, group: Group, z: _Position, row: Array) -> Array:
+    """[n, a, end] the probability that a move of a deal in force leaves it in each of `KINDS`,
+    and broken by each obligation."""
+    kinds = np.eye(len(KINDS))[regime_kinds(game)]
+    ends = np.concatenate([kinds, breakers(game)], axis=1)[group.successor]
+    ends[group.absorbing] = np.eye(ends.shape[-1])[KINDS.index("in_force")]
+    found = jnp.einsum("rpe,rpek->rpk", z.notice, ends)
+    return found[row[:, None], z.pattern]
 
 
 def _rows(game: Game) -> np.ndarray:
@@ -254,7 +269,7 @@ def simulate_paths(
 
         def roaming() -> _Paths:
             shares = jnp.stack([chain, *refused])
-            pick = _draw(shares, u)[None]
+            pick = _draw(shares, u)[0][None]
             goal = jnp.take_along_axis(answers, pick, 0)[0]
             likely = jnp.log(jnp.take_along_axis(shares, pick, 0)[0])
             return s._replace(
@@ -305,45 +320,51 @@ def simulate_paths(
             group = game.groups[k]
             row = table[k][s.regime, s.phase]
             member = row >= 0
-            z = _at(
-                game, group, there, now, v, live[k], jnp.maximum(row, 0), s.regime, s.x, t, exits
-            )
-            stays = jnp.ones(z.successor.shape, bool)
-            if follows:
-                stays = kinds[z.successor] == in_force
-            if both:
-                stays = stays | ~jnp.asarray(stay)
-            chance = z.probability[None] * z.event  # [event, a, n]
-            keep = jnp.sum(jnp.where(stays, chance, 0.0), axis=(0, 1))
-            going = jnp.where(stays, chance, 0.0) / jnp.where(keep > 0, keep, 1.0)
-            e, a = _draw_two(going, u[0])
+            row = jnp.maximum(row, 0)
+            z = _at(game, group, there, now, v, live[k], row, s.x, t, exits)
+            # the move and what is noticed of it, given that the deal stays in force if it must
             point = jnp.arange(n)
-            score = jnp.log(jnp.where(keep > 0, going[e, a, point], 1.0))
+            share = z.probability
+            if follows or exits:
+                ends = _ends(game, group, z, row)
+            if follows:
+                inside = ends[..., in_force].T
+                share = share * (jnp.where(stay, inside, 1.0) if both else inside)
+            keep = jnp.sum(share, axis=0)
+            a, rest = _draw(share, u[0])
+            noticed, successor = events(group, z, row, s.regime, z.pattern[point, a][:, None])
+            noticed, successor = noticed[:, 0].T, successor[:, 0].T  # [event, n]
+            if follows:
+                forced = kinds[successor] == in_force
+                forced = forced | ~jnp.asarray(stay) if both else forced
+                noticed = jnp.where(forced, noticed, 0.0)
+            e, _ = _draw(noticed, rest)
+            chance = z.probability[a, point] * noticed[e, point]
+            score = jnp.log(jnp.where(keep > 0, chance / jnp.where(keep > 0, keep, 1.0), 1.0))
             phase = s.phase
             if z.branch is not None:
-                b = _draw(z.branch[:, a, point], u[1])
+                b, _ = _draw(z.branch[:, a, point], u[1])
                 phase = z.target[b, point]
                 score = score + jnp.log(jnp.maximum(z.branch[b, a, point], 1e-300))
-            d = _draw(jnp.broadcast_to(z.draw[:, None], (z.draw.shape[0], n)), u[2])
+            d, _ = _draw(jnp.broadcast_to(z.draw[:, None], (z.draw.shape[0], n)), u[2])
             x = z.arrival[d, a, point].T
             flow = jnp.sum(z.probability[None] * z.flow, axis=1)
             left, gone = s.left, s.broken
             after = s.after_break
             if follows:
-                out = jnp.where(stays, 0.0, chance) * s.weight
-                for kind in range(len(KINDS)):
-                    left = left.at[kind].add(jnp.sum(out * (kinds[z.successor] == kind), (0, 1)))
-                gone = gone + jnp.einsum("ean,eano->on", out, names_of(names, z.successor))
+                gone_to = jnp.einsum("an,nak->kn", z.probability, ends) * s.weight
+                gone_to = jnp.where(stay, gone_to, 0.0) if both else gone_to
+                left = left + gone_to[: len(KINDS)].at[in_force].set(0.0)
+                gone = gone + gone_to[len(KINDS) :]
             if exits:
-                breaks = jnp.sum(z.event * (kinds[z.successor] == KINDS.index("broken")), axis=0)
-                share = z.probability * breaks
+                share = z.probability * ends[..., KINDS.index("broken")].T
                 soon = jnp.sum(share[None] * z.flow, 1)
                 later = now.patience[owner][:, None] * jnp.sum(z.probability * z.broken_value, 1)
                 then = counts * (soon + later)
                 after = after + s.weight * (s.gathered * jnp.sum(share, 0) + then)
             gathered = s.gathered + counts * z.flow[:, a, point]
             each = _Paths(
-                z.successor[e, a, point],
+                successor[e, point],
                 phase,
                 x,
                 s.weight * (jnp.where(stay, keep, 1.0) if both else keep) if follows else s.weight,
@@ -412,11 +433,6 @@ def per_weight(total: Array, weight: Array) -> Array:
     return jnp.where(weight > 0, total / jnp.where(weight > 0, weight, 1.0), jnp.nan)
 
 
-def names_of(names: np.ndarray, successor: Array) -> Array:
-    """[event, a, n, obligation]: which obligation a successor regime was broken by."""
-    return jnp.asarray(names)[successor] * 1.0
-
-
 def _sorted_rows(live: np.ndarray) -> np.ndarray:
     return np.sort(live, axis=1)
 
@@ -426,32 +442,17 @@ def _box(score: Array) -> Array:
     return jnp.exp(score - jax.lax.stop_gradient(score))
 
 
-def _draw(probability: Float[Array, "choice n"], u: Float[Array, " n"]) -> Array:
-    """The choice at quantile u of every path's distribution."""
+def _draw(
+    probability: Float[Array, "choice n"], u: Float[Array, " n"]
+) -> tuple[Int[Array, " n"], Float[Array, " n"]]:
+    """The choice at quantile u of every path's distribution, and the quantile of u within it."""
     total = jnp.cumsum(jax.lax.stop_gradient(probability), axis=0)
-    pick = jnp.sum(total <= u * total[-1], axis=0)
-    return jnp.minimum(pick, probability.shape[0] - 1)
-
-
-def _draw_two(
-    probability: Float[Array, "first second n"], u: Float[Array, " n"]
-) -> tuple[Array, Array]:
-    """The pair at quantile u of every path's distribution, the second moving fastest.
-
-    One sum runs over the first and one over the second: XLA sums up a long list in a time that
-    grows with the square of its length.
-    """
-    probability = jax.lax.stop_gradient(probability)
-    point = jnp.arange(probability.shape[2])
-    total = jnp.cumsum(probability.sum(axis=1), axis=0)
-    goal = u * total[-1]
-    first = jnp.minimum(jnp.sum(total <= goal, axis=0), probability.shape[0] - 1)
-    before = jnp.where(first > 0, total[first - 1, point], 0.0)
-    within = jnp.cumsum(probability[first, :, point], axis=1)
-    # rounding must not lead past the last one that has a probability
-    rest = jnp.minimum(goal - before, within[:, -1] * (1 - 1e-15))
-    second = jnp.sum(within <= rest[:, None], axis=1)
-    return first, jnp.minimum(second, probability.shape[1] - 1)
+    point, goal = jnp.arange(probability.shape[1]), u * total[-1]
+    pick = jnp.minimum(jnp.sum(total <= goal, axis=0), probability.shape[0] - 1)
+    before = jnp.where(pick > 0, total[pick - 1, point], 0.0)
+    width = total[pick, point] - before
+    rest = (goal - before) / jnp.where(width > 0, width, 1.0)
+    return pick, jnp.clip(rest, 0.0, 1 - 1e-15)
 
 
 def _first_phase(game: Game) -> int:
