@@ -57,6 +57,8 @@ class Tape:
     results: tuple[int, ...]  # the steps whose values are wanted
     slots: tuple[int, ...]  # where the kernel keeps a value of the last class
     active: tuple[bool, ...]  # whether a step's value depends smoothly on scalars or stocks
+    rows: tuple[int, ...]  # the places along rows that are read: `evaluate` is given no others
+    seen: tuple[int, ...]  # the same along points
 
     def attributes(self) -> dict[str, np.ndarray]:
         """What the kernel is told."""
@@ -128,7 +130,7 @@ class Writer:
             case ast.Name(id=name):
                 return names[name]
             case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=float(exponent))):
-                if exponent.is_integer():
+                if exponent.is_integer() and abs(exponent) < 2**30:
                     return self.step("whole_power", value(left), int(exponent))
                 return self.step("power", value(left), self.constant(exponent))
             case ast.BinOp(left=left, op=operator, right=right):
@@ -187,7 +189,11 @@ class Writer:
             active[i] = step[0] not in _FLAT and (not smooth or any(active[j] for j in smooth))
         order = sorted(needed, key=lambda i: (classes[i], i))
         place = {i: k for k, i in enumerate(order)}
-        steps = tuple(_renumbered(self.steps[i], place) for i in order)
+        read = {
+            source: sorted(self.steps[i][1] for i in order if self.steps[i][0] == source)
+            for source in ("row", "seen")
+        }
+        steps = tuple(_renumbered(self.steps[i], place, read) for i in order)
         ends = [sum(classes[i] <= c for i in order) for c in range(4)]
         wanted = tuple(place[i] for i in results)
         return Tape(
@@ -196,6 +202,8 @@ class Writer:
             wanted,
             _slots(steps, ends[2], wanted),
             tuple(active[i] for i in order),
+            tuple(read["row"]),
+            tuple(read["seen"]),
         )
 
 
@@ -224,10 +232,10 @@ def _operands(step: Step) -> tuple[int, ...]:
     return (a,) if name == "whole_power" else (a, b, c) if name == "select" else (a, b)
 
 
-def _renumbered(step: Step, place: Mapping[int, int]) -> Step:
+def _renumbered(step: Step, place: Mapping[int, int], read: Mapping[str, list[int]]) -> Step:
     name, a, b, c = step
     if name in _SOURCES:
-        return step
+        return (name, read[name].index(a), b, c) if name in read else step
     return name, place[a], b if name == "whole_power" else place[b], place[c]
 
 
@@ -259,7 +267,7 @@ def evaluate(
     stocks: Float[Array, "stock point"],
     seen: Float[Array, "column point"],
 ) -> Float[Array, "result row point"]:
-    """A tape's results at every row and point.
+    """A tape's results at every row and point; of rows and seen, those that it reads.
 
     Differentiable by reverse mode in scalars and stocks.
     """
