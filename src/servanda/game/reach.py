@@ -84,13 +84,19 @@ def _hulls(
 
     groups = [g for game in games for g in game.groups]
     courses = [g.courses for g in groups]
-    going = ways(games[0], groups, courses, moving_names(games[0].scenario)).places
+    going = {
+        name: ways(games[0], groups, courses, moving_names(games[0].scenario, name)).places
+        for name in games[0].stocks
+    }
 
     def onward(box: Array, period: Array) -> tuple[Array, Array]:
         x = box[0][:, None] * (1.0 - share) + box[1][:, None] * share
-        ends, _ = arrivals(games[0], going, p.at(period), x, period)
-        axes = (0, 1, 2)
-        new = jnp.clip(jnp.stack([ends.min(axes), ends.max(axes)]), low, high)
+        now = p.at(period)
+        ends = [
+            arrivals(games[0], places, now, x, period, name)[0] for name, places in going.items()
+        ]
+        bounds = [jnp.stack([end.min() for end in ends]), jnp.stack([end.max() for end in ends])]
+        new = jnp.clip(jnp.stack(bounds), low, high)
         # a formula may fail far from where play goes: what is not a number excludes nothing
         new = jnp.where(jnp.isfinite(new), new, jnp.stack([low, high]))
         return new, new

@@ -214,13 +214,13 @@ def evaluate_group(
     key = (p.names, places.pick is None, places.branches, places.choices, by_interest, moving)
     if key not in game.tapes:
         sheet = _Sheet(game, p.names, places)
-        going = sheet.next_stocks() if moving else []
+        going = sheet.next_stocks(game.stocks) if moving else []
         conditions = sheet.conditions(places.choices)
         results = [*sheet.flows(by_interest), *going, *sheet.branches(), *conditions.values()]
         game.tapes[key] = sheet.writer.tape(results), tuple(conditions)
     tape, masked = game.tapes[key]
     found = _everywhere(tape, places, p, stocks, period)
-    draws = _draws(game)
+    draws = _draws(game, game.stocks)
     channels = len(game.parties) + by_interest * len(game.interests)
     counts = [
         channels,
@@ -239,15 +239,21 @@ def evaluate_group(
 
 
 def arrivals(
-    game: Game, places: Places, p: Parameters, stocks: Array, period: Array
+    game: Game,
+    places: Places,
+    p: Parameters,
+    stocks: Array,
+    period: Array,
+    only: str | None = None,
 ) -> tuple[Array, Array]:
-    """What `evaluate_group` finds of arrivals, by itself."""
-    key = (p.names, places.pick is None, places.branches, "arrivals")
+    """What `evaluate_group` finds of arrivals, by itself: of all stocks, or of `only` one."""
+    moving = game.stocks if only is None else (only,)
+    key = (p.names, places.pick is None, places.branches, moving)
     if key not in game.tapes:
         sheet = _Sheet(game, p.names, places)
-        game.tapes[key] = sheet.writer.tape(sheet.next_stocks())
+        game.tapes[key] = sheet.writer.tape(sheet.next_stocks(moving))
     found = _everywhere(game.tapes[key], places, p, stocks, period)
-    draws = _draws(game)
+    draws = _draws(game, moving)
     return _by_draw(found, len(draws)), jnp.array([w for _, w in draws])
 
 
@@ -267,11 +273,11 @@ def _everywhere(
     return evaluate(tape, scalars, jnp.asarray(places.rows[list(tape.rows)]), stocks, seen)
 
 
-def _draws(game: Game) -> list[tuple[dict[str, float], float]]:
+def _draws(game: Game, moving: Sequence[str]) -> list[tuple[dict[str, float], float]]:
     """Every combination of shocks: standard normal numbers by stock, and its probability."""
     draws: list[tuple[dict[str, float], float]] = [({}, 1.0)]
-    for name, stock in game.scenario.stocks.items():
-        if stock.shock is not None:
+    for name in moving:
+        if game.scenario.stocks[name].shock is not None:
             draws = [
                 (z | {name: node}, w * weight)
                 for z, w in draws
@@ -334,11 +340,12 @@ class _Sheet:
         ]
         return totals + (list(each.values()) if by_interest else [])
 
-    def next_stocks(self) -> list[int]:
-        """Of every shock draw, every stock."""
+    def next_stocks(self, moving: Sequence[str]) -> list[int]:
+        """Of every shock draw, the next value of every stock."""
         w, found = self.writer, []
-        for z, _ in _draws(self.game):
-            for name, stock in self.game.scenario.stocks.items():
+        for z, _ in _draws(self.game, moving):
+            for name in moving:
+                stock = self.game.scenario.stocks[name]
                 x = self.value(stock.next)
                 if stock.shock is not None:
                     spread = w.step("multiply", w.constant(z[name]), self.value(stock.shock))

@@ -57,6 +57,7 @@ struct tape {
   /* Where each step's value lies, and its cotangent; `moves` if it does with the place. */
   double **value, **d_value;
   int64_t *moves;
+  int64_t *wanted, wants; /* the steps by row that others or the results read */
 };
 
 /* A run of rows or points: their place in the buffers and in the arguments, how many there are, and
@@ -88,6 +89,42 @@ INLINE lanes whole_power(lanes x, int64_t exponent) {
     if (left & 1) out *= x;
   if (exponent < 0) out = 1.0 / out;
   return out;
+}
+
+/* e^x = 2^doublings (1 + rest), without loss where x is near 0; x is no larger than some thousands.
+ * NaN stays NaN. */
+struct power_of_e {
+  lanes doublings, rest;
+};
+
+INLINE struct power_of_e power_of_e(lanes x) {
+  const lanes whole = (lanes){0.0} + 0x1.8p52; /* the last bit of such a number counts ones */
+  const lanes k = (x * 0x1.71547652b82fep0 + whole) - whole;
+  const lanes r = (x - k * 0x1.62e42feep-1) - k * 0x1.a39ef35793c76p-33; /* ln 2 in two parts */
+  lanes p = (lanes){0.0} + 1.0 / 6227020800; /* 1 / 13!, and so on: Taylor's series */
+  static const double factor[] = {1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880,
+                                  1.0 / 40320,     1.0 / 5040,     1.0 / 720,     1.0 / 120,
+                                  1.0 / 24,        1.0 / 6,        1.0 / 2};
+  _Pragma("GCC unroll 11") for (int i = 0; i < 11; i++) p = p * r + factor[i];
+  return (struct power_of_e){k, r + r * r * p};
+}
+
+INLINE lanes two_to(lanes k) { /* k whole, from -1022 to 1023 */
+  return (lanes)((marks)(k + 1023.0 + 0x1p52) << 52);
+}
+
+INLINE lanes exponential(lanes x) {
+  x = pick(x > 710.0, (lanes){0.0} + 710.0, pick(x < -746.0, (lanes){0.0} - 746.0, x));
+  const struct power_of_e e = power_of_e(x);
+  const lanes whole = (lanes){0.0} + 0x1.8p52, half = (0.5 * e.doublings + whole) - whole;
+  return (1.0 + e.rest) * two_to(half) * two_to(e.doublings - half);
+}
+
+INLINE lanes hyperbolic_tangent(lanes x) {
+  x = pick(x > 20.0, (lanes){0.0} + 20.0, pick(x < -20.0, (lanes){0.0} - 20.0, x));
+  const struct power_of_e e = power_of_e(2.0 * x);
+  const lanes scale = two_to(e.doublings), less_one = scale * e.rest + (scale - 1.0);
+  return less_one / (less_one + 2.0);
 }
 
 static void fill(double *to, const double *from, struct place at) {
@@ -164,10 +201,10 @@ APART void forward(const struct tape *t, int64_t begin, int64_t end, struct plac
     case MINIMUM: PUT(smaller(X, Y));
     case MAXIMUM: PUT(larger(X, Y));
     case SELECT: PUT(pick(X > 0.5, Y, W));
-    case EXP: PUT_EACH(exp(x[n]));
+    case EXP: PUT(exponential(X));
     case LOG: PUT_EACH(log(x[n]));
     case SQRT: PUT_EACH(sqrt(x[n]));
-    case TANH: PUT_EACH(tanh(x[n]));
+    case TANH: PUT(hyperbolic_tangent(X));
     case OPERATIONS: break;
     }
   }
@@ -283,6 +320,20 @@ static void lay(const struct tape *t, double **where, enum class c, double *memo
 
 static int64_t steps(const struct tape *t, enum class c) { return t->end[c] - begin_of(t, c); }
 
+static void want_rows(struct tape *t) {
+  const int64_t first = t->end[SAME], count = steps(t, BY_ROW);
+  memset(t->wanted, 0, sizeof(int64_t) * (size_t)t->count);
+  for (int64_t i = t->end[BY_POINT]; i < t->count; i++) {
+    const struct step s = t->step[i];
+    t->wanted[s.a] = t->wanted[s.c] = 1;
+    if (s.operation != WHOLE_POWER) t->wanted[s.b] = 1;
+  }
+  for (int64_t f = 0; f < t->results; f++) t->wanted[t->result[f]] = 1;
+  t->wants = 0;
+  for (int64_t k = 0; k < count; k++)
+    if (t->wanted[first + k]) t->wanted[t->wants++] = k;
+}
+
 struct memory {
   int64_t rows;                                           /* padded */
   double *same, *by_row, *one_row, *by_point, *by_both;   /* values */
@@ -298,14 +349,15 @@ static int lend(struct tape *t, struct memory *m, int both) {
                           (both ? steps(t, BY_BOTH) : t->slots) * BLOCK};
   double **part[] = {&m->same,   &m->by_row,   &m->one_row,   &m->by_point,   &m->by_both,
                      &m->d_same, &m->d_by_row, &m->d_one_row, &m->d_by_point, &m->d_by_both};
-  int64_t total = 3 * t->count;
+  int64_t total = 4 * t->count;
   for (int k = 0; k < (both ? 10 : 5); k++) total += size[k % 5];
   m->all = malloc(sizeof(double) * (size_t)(total + LANES));
   if (!m->all) return 0;
   double *next = m->all;
   for (int k = 0; k < (both ? 10 : 5); next += size[k % 5], k++) *part[k] = next;
   t->value = (double **)next, t->d_value = (double **)(next + t->count);
-  t->moves = (int64_t *)(next + 2 * t->count);
+  t->moves = (int64_t *)(next + 2 * t->count), t->wanted = (int64_t *)(next + 3 * t->count);
+  want_rows(t);
   return 1;
 }
 
@@ -327,8 +379,10 @@ static void prepare(const struct tape *t, const struct memory *m, int both) {
 
 /* Lay out one row's own numbers for blocks of points. */
 static void take_row(const struct tape *t, const struct memory *m, int64_t r, int64_t width) {
-  for (int64_t k = 0; k < steps(t, BY_ROW); k++)
+  for (int64_t i = 0; i < t->wants; i++) {
+    const int64_t k = t->wanted[i];
     repeat(m->one_row + k * BLOCK, m->by_row[k * m->rows + r], width);
+  }
 }
 
 #define BLOCKS(first, last) \
@@ -368,7 +422,7 @@ static void all_backward(const struct tape *t, const struct memory *m) {
     clear(m->d_by_point, steps(t, BY_POINT) * CHUNK);
     for (int64_t r = 0; r < t->rows; r++) {
       take_row(t, m, r, width);
-      clear(m->d_one_row, steps(t, BY_ROW) * BLOCK);
+      for (int64_t i = 0; i < t->wants; i++) clear(m->d_one_row + t->wanted[i] * BLOCK, width);
       BLOCKS(c, end) {
         const struct place at = place(p - c, p, end, BLOCK);
         forward(t, t->end[BY_POINT], t->count, at);
@@ -381,9 +435,11 @@ static void all_backward(const struct tape *t, const struct memory *m) {
         }
         backward(t, t->end[BY_POINT], t->count, at);
       }
-      for (int64_t k = 0; k < steps(t, BY_ROW); k++)
+      for (int64_t i = 0; i < t->wants; i++) {
+        const int64_t k = t->wanted[i];
         if (t->active[t->end[SAME] + k])
           m->d_by_row[k * m->rows + r] += sum(m->d_one_row + k * BLOCK, width);
+      }
     }
     BLOCKS(c, end) backward(t, t->end[BY_ROW], t->end[BY_POINT], place(p - c, p, end, BLOCK));
   }
