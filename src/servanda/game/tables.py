@@ -8,7 +8,8 @@ place are one `Tape`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import jax
@@ -136,8 +137,8 @@ def path_places(game: Game, group: Group, row: Array) -> Places:
 def take(x: Array | np.ndarray, at: Array | np.ndarray, axis: int) -> Array:
     """Entries along an axis, all of them there: XLA need not ask."""
     where = (slice(None),) * axis + (at,)
-    found: Array = jnp.asarray(x).at[where].get(
-        mode="promise_in_bounds", wrap_negative_indices=False
+    found: Array = (
+        jnp.asarray(x).at[where].get(mode="promise_in_bounds", wrap_negative_indices=False)
     )
     return found
 
@@ -152,22 +153,26 @@ def parameters(
 
     `stakes` are in utility per period, one per party.
     """
-    names = tuple(names)
-    if ("parameters", names) not in game.tapes:
-        game.tapes["parameters", names] = _parameters_tape(game, names)
+    key = ("parameters", tuple(names))
+    if key not in game.tapes:
+        game.tapes[key] = _parameters_tape(game, names)
     scheduled = theta.ndim == 2
     point = theta.T if scheduled else theta[:, None]
     empty = (jnp.zeros((0, 1)), point, jnp.zeros((0, point.shape[1])))
-    found = evaluate(game.tapes["parameters", names], jnp.asarray(stakes), *empty)[:, 0]
+    found = evaluate(game.tapes[key], jnp.asarray(stakes), *empty)[:, 0]
     found = found.T if scheduled else found[:, 0]
     s = game.scenario
     counts = [*(len(s.parties),) * 3, *(len(s.obligations),) * 2, len(s.stocks)]
     ends = np.cumsum(counts)
-    parts = [found[..., end - count : end] for end, count in zip(ends, counts, strict=True)]
-    return Parameters(theta, *parts, names=names, scheduled=scheduled)
+    patience, precision, scale, verified, false_alarm, start = (
+        found[..., end - count : end] for end, count in zip(ends, counts, strict=True)
+    )
+    return Parameters(
+        theta, patience, precision, scale, verified, false_alarm, start, tuple(names), scheduled
+    )
 
 
-def _parameters_tape(game: Game, names: tuple[str, ...]) -> Tape:
+def _parameters_tape(game: Game, names: Sequence[str]) -> Tape:
     """The numbers of `Parameters` in order; assumptions lie where stocks do, periods are points."""
     w, s = Writer(), game.scenario
     known = {name: w.step("stock", k) for k, name in enumerate(names)}
@@ -212,21 +217,22 @@ def evaluate_group(
     Channels are the parties' total flows, then (`by_interest`) every interest's.
     """
     key = (p.names, places.pick is None, places.branches, places.choices, by_interest, moving)
+    conditions = _conditions(game, places.choices)
     if key not in game.tapes:
         sheet = _Sheet(game, p.names, places)
-        going = sheet.next_stocks(game.stocks) if moving else []
-        conditions = sheet.conditions(places.choices)
-        results = [*sheet.flows(by_interest), *going, *sheet.branches(), *conditions.values()]
-        game.tapes[key] = sheet.writer.tape(results), tuple(conditions)
-    tape, masked = game.tapes[key]
-    found = _everywhere(tape, places, p, stocks, period)
+        results = sheet.flows(by_interest)
+        results += sheet.next_stocks(game.stocks) if moving else []
+        game.tapes[key] = sheet.writer.tape(
+            [*results, *sheet.branches(), *sheet.conditions(conditions)]
+        )
+    found = _everywhere(game.tapes[key], places, p, stocks, period)
     draws = _draws(game, game.stocks)
-    channels = len(game.parties) + by_interest * len(game.interests)
+    flows = len(game.parties) + by_interest * len(game.interests)
     counts = [
-        channels,
+        flows,
         moving * len(draws) * len(game.stocks),
         places.branches if places.branches > 1 else 0,
-        len(masked),
+        len(conditions),
     ]
     flow, going, branch, opened = jnp.split(found, np.cumsum(counts)[:-1])
     return Tables(
@@ -234,7 +240,7 @@ def evaluate_group(
         _by_draw(going, len(draws)),
         jnp.array([w for _, w in draws]),
         branch if places.branches > 1 else None,
-        {d: opened[k] > 0.5 for k, d in enumerate(masked)},
+        {d: opened[k] > 0.5 for k, d in enumerate(conditions)},
     )
 
 
@@ -298,9 +304,11 @@ class _Sheet:
         source, ends = ("row" if places.pick is None else "seen"), np.cumsum([0, *sizes])
         terms, seen, self.phases, active, due, following, self.used = (
             [w.step(source, int(k)) for k in range(begin, end)]
-            for begin, end in zip(ends[:-1], ends[1:], strict=True)
+            for begin, end in itertools.pairwise(ends)
         )
-        self.following = [following[b * len(s.phases) :][: len(s.phases)] for b in range(self.count)]
+        self.following = [
+            following[b * len(s.phases) :][: len(s.phases)] for b in range(self.count)
+        ]
         first, many = (int(ends[-1]) if places.pick is None else 0), len(s.decisions)
         self.taken = [w.step("row", first + d) for d in range(many)]
         names = {name: w.step("scalar", k) for k, name in enumerate((*assumptions, "period"))}
@@ -381,22 +389,33 @@ class _Sheet:
                 out[b] = w.step("multiply", out[b], p)
         return [w.step("select", u, q, zero) for u, q in zip(self.used, out, strict=True)]
 
-    def conditions(self, choices: tuple[int, ...]) -> dict[int, int]:
-        """Decision -> whether its option may be taken, where stocks or moves decide that."""
-        graph, w = self.game.graph, self.writer
-        fixed = static_environment(graph, graph.regimes[0], self.game.phase_values[0]).keys()
-
-        def open_question(f: Formula | None) -> bool:
-            return f is not None and not f.names <= fixed  # else in the group's live options
-
-        found = {}
-        for d, decision in enumerate(self.game.scenario.decisions):
-            asked = [(o, f) for o, f in enumerate(decision.option_when) if open_question(f)]
-            if d not in choices or not (asked or open_question(decision.when)):
-                continue
-            met = [self.value(decision.when)] if open_question(decision.when) else []
-            for o, f in asked:
-                other = w.step("not", w.is_value(self.taken[d], o))
-                met.append(w.step("or", other, self.value(f)))
-            found[d] = w.every(met)
+    def conditions(self, asked: Mapping[int, list[tuple[int | None, Formula]]]) -> list[int]:
+        """Whether decisions' options may be taken; see `_conditions`."""
+        w, found = self.writer, []
+        for d, conditions in asked.items():
+            met = []
+            for o, f in conditions:
+                holds = self.value(f)
+                if o is not None:
+                    holds = w.step("or", w.step("not", w.is_value(self.taken[d], o)), holds)
+                met.append(holds)
+            found.append(w.every(met))
         return found
+
+
+def _conditions(
+    game: Game, choices: tuple[int, ...]
+) -> dict[int, list[tuple[int | None, Formula]]]:
+    """Of decisions that stocks or moves may close: what an option asks for (None: any option).
+
+    Other conditions are already in the groups' live options.
+    """
+    fixed = static_environment(game.graph, game.graph.regimes[0], game.phase_values[0]).keys()
+    found = {}
+    for d in choices:
+        decision = game.scenario.decisions[d]
+        each = [(None, decision.when), *enumerate(decision.option_when)]
+        asked = [(o, f) for o, f in each if f is not None and not f.names <= fixed]
+        if asked:
+            found[d] = asked
+    return found
