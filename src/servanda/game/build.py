@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from servanda.errors import QuestionError
 from servanda.game.regimes import Graph, Regime, Variant, bound, indicators
+from servanda.game.tape import Tape
 from servanda.scenario.formulas import Formula, evaluate
 from servanda.scenario.model import Decision, Scenario
 
@@ -155,6 +157,11 @@ class Game:
                     queue.append(m)
         rows = {int(self.alike[n]) for n in reached}
         return tuple(k for k, g in enumerate(self.groups) if rows & set(g.rows[:, 0].tolist()))
+
+    @cached_property
+    def tapes(self) -> dict[Hashable, Tape]:
+        """The formulas as they have been compiled so far, by what is wanted of them (`tables`)."""
+        return {}
 
     @property
     def regimes(self) -> int:

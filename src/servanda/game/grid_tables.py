@@ -9,22 +9,30 @@ wants it. That keeps the traced program small, however many groups a game has.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
 from servanda.game.build import Game, Group, moving_names
-from servanda.game.tables import Parameters, Tables, Views, arrivals, evaluate_group
+from servanda.game.tables import (
+    Parameters,
+    Places,
+    Tables,
+    arrivals,
+    evaluate_group,
+    move_columns,
+    setting_columns,
+    take,
+)
 
 
 @dataclass(frozen=True)
 class Ways:
     """Distinct ways in which a period can go."""
 
-    group: Group  # `joint` [way, decision] and `options`; the rest means nothing
-    views: Views  # [..., way, 1]
+    places: Places  # a way a row
     at: list[Int[np.ndarray, "setting a"]]  # of every group: which way each one is
 
 
@@ -38,46 +46,25 @@ def ways(
 
     What formulas that `read` these names cannot tell apart is one way; None: everything counts.
     """
-    scenario = game.scenario
     branches = max(g.settings.next_phases.shape[1] for g in groups)
     rows = []
     for group, which in zip(groups, some, strict=True):
-        s = group.settings
-        spare = branches - s.next_phases.shape[1]
-        columns = [
-            s.terms,
-            s.indicators,
-            s.phases,
-            s.active,
-            s.due_now,
-            np.pad(s.next_phases, ((0, 0), (0, spare), (0, 0))).reshape(len(s.terms), -1),
-            np.pad(s.next_used, ((0, 0), (0, spare))),
-        ]
-        seen = np.concatenate(columns, axis=1, dtype=float)[which]
+        seen = setting_columns(group.settings, branches)[which]
         moves = np.tile(group.joint, (len(which), 1))
         rows.append(np.concatenate([np.repeat(seen, group.moves, axis=0), moves], axis=1))
-    sizes = [x.shape[1] for x in columns]
-    every = np.ones(sum(sizes) + len(scenario.decisions))
+    width = seen.shape[1]
+    every = np.ones(rows[0].shape[1])
     counted = every if read is None else _counted(game, branches, read)
     found, index = np.unique(np.concatenate(rows) * counted, axis=0, return_inverse=True)
-    *seen, joint = np.split(found, np.cumsum(sizes), axis=1)
-    terms, indicators, phases, active, due, following, used = (x.T[..., None] for x in seen)
-    shape = (branches, len(scenario.phases), len(found), 1)
-    views = Views(
-        jnp.asarray(terms),
-        jnp.asarray(indicators),
-        jnp.asarray(phases.astype(np.int32)),
-        jnp.asarray(active > 0),
-        jnp.asarray(due > 0),
-        jnp.asarray(following.reshape(shape).astype(np.int32)),
-        jnp.asarray(used > 0),
-    )
-    widest = [max((g.options[d] for g in groups), key=len) for d in range(len(groups[0].options))]
     ends = np.cumsum([len(x) for x in rows])[:-1]
     shapes = [(len(which), g.moves) for which, g in zip(some, groups, strict=True)]
     at = [x.reshape(s) for x, s in zip(np.split(index.reshape(-1), ends), shapes, strict=True)]
-    wide = replace(groups[0], joint=joint.astype(np.int32), options=tuple(widest))
-    return Ways(wide, views, at)
+    columns = [found[:, :width].T, move_columns(game, found[:, width:].astype(np.int32))]
+    choices = [
+        d for d in range(len(game.scenario.decisions)) if any(len(g.options[d]) > 1 for g in groups)
+    ]
+    places = Places(np.concatenate(columns), np.zeros((0, 0)), None, branches, tuple(choices))
+    return Ways(places, at)
 
 
 def _counted(game: Game, branches: int, read: frozenset[str]) -> Float[np.ndarray, " column"]:
@@ -115,20 +102,21 @@ def grid_tables(
     groups = game.groups
     all_ways = ways(game, groups, [np.arange(len(g.settings.terms)) for g in groups])
     moving = ways(game, groups, [g.courses for g in groups], moving_names(game.scenario))
-    found = evaluate_group(game, all_ways.group, all_ways.views, p, stocks, period, by_interest)
-    arrival, draw = arrivals(game, moving.group, moving.views, p, stocks, period)
+    found = evaluate_group(game, all_ways.places, p, stocks, period, by_interest, moving=False)
+    arrival, draw = arrivals(game, moving.places, p, stocks, period)
     out = []
     for group, at, going in zip(groups, all_ways.at, moving.at, strict=True):
         branch = None
-        if found.branch is not None and group.settings.next_phases.shape[1] > 1:
-            branch = jnp.moveaxis(found.branch[: group.settings.next_phases.shape[1], at], 0, 1)
+        count = group.settings.next_phases.shape[1]
+        if found.branch is not None and count > 1:
+            branch = jnp.moveaxis(take(found.branch[:count], at, 1), 0, 1)
         out.append(
             Tables(
-                jnp.moveaxis(found.flow[:, at], 0, 1),
-                jnp.moveaxis(arrival[:, going], 0, 1),
+                jnp.moveaxis(take(found.flow, at, 1), 0, 1),
+                jnp.moveaxis(take(arrival, going, 1), 0, 1),
                 draw,
                 branch,
-                {d: x[at] for d, x in found.open.items() if len(group.options[d]) > 1},
+                {d: take(x, at, 0) for d, x in found.open.items() if len(group.options[d]) > 1},
             )
         )
     return out

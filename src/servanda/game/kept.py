@@ -44,11 +44,11 @@ def traced(
         depends: everything that its trace depends on beside the code; told apart by `repr`.
         arguments: an example, for shapes and types.
         options: of the compiler.
-        kernels: grid levels and scheme of those it may call (None: none).
+        kernels: grid levels and scheme of those it may call (None: none but that of tapes).
     """
     plain = jax.jit(function, compiler_options=options)
     # this also registers them with XLA, which a kept program needs
-    calls = () if kernels is None else kernel.names(*kernels)
+    calls = kernel.tape_names() if kernels is None else kernel.names(*kernels)
     path = _path((depends, calls), arguments)
     if path is None:
         return plain

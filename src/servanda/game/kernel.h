@@ -1,9 +1,8 @@
 /* What do the compiled kernels share?
  *
  * How values lie in memory (rows, with slopes where the scheme wants them), where arrival points lie
- * in the grid, what a value function is worth there, and how to read what XLA hands over. The
- * formulas are those of interpolate.py. Included by kernel.c and sweep.c, which say how many nodes
- * they take side by side (LANES).
+ * in the grid, and what a value function is worth there. The formulas are those of interpolate.py.
+ * Included by kernel.c and sweep.c, which say how many nodes they take side by side (LANES).
  */
 
 #pragma once
@@ -14,7 +13,7 @@
 #include <immintrin.h>
 #endif
 
-#include "xla/ffi/api/c_api.h"
+#include "border.h"
 
 #define K STOCKS
 #define ROOM (STOCKS > 0 ? STOCKS : 1) /* C has no empty arrays */
@@ -23,7 +22,6 @@
 #define LANES 4
 #endif
 #define UNROLL _Pragma("GCC unroll 8")
-#define INLINE static inline __attribute__((always_inline))
 
 typedef double vec __attribute__((vector_size(32), aligned(8), may_alias));
 typedef int64_t ints __attribute__((vector_size(32), aligned(8), may_alias));
@@ -376,46 +374,7 @@ INLINE void drain_rows(const enum scheme scheme, const struct job *j) {
   }
 }
 
-/* ---- the border with XLA ---- */
-
-static XLA_FFI_Error *refuse(const XLA_FFI_CallFrame *frame, const char *message) {
-  XLA_FFI_Error_Create_Args args;
-  memset(&args, 0, sizeof args);
-  args.struct_size = XLA_FFI_Error_Create_Args_STRUCT_SIZE;
-  args.message = message;
-  args.errc = XLA_FFI_Error_Code_INVALID_ARGUMENT;
-  return frame->api->XLA_FFI_Error_Create(&args);
-}
-
-/* XLA asks each handler which version of the interface it was compiled for. */
-static int answers_metadata(const XLA_FFI_CallFrame *frame) {
-  XLA_FFI_Extension_Base *extension = frame->extension_start;
-  if (extension == NULL || extension->type != XLA_FFI_Extension_Metadata) return 0;
-  XLA_FFI_Metadata *metadata = ((XLA_FFI_Metadata_Extension *)extension)->metadata;
-  metadata->api_version.major_version = XLA_FFI_API_MAJOR;
-  metadata->api_version.minor_version = XLA_FFI_API_MINOR;
-  metadata->traits = 0;
-  return 1;
-}
-
-static const void *attribute(const XLA_FFI_CallFrame *frame, const char *name) {
-  for (int64_t i = 0; i < frame->attrs.size; i++) {
-    const XLA_FFI_ByteSpan *given = frame->attrs.names[i];
-    if (given->len == strlen(name) && memcmp(given->ptr, name, given->len) == 0)
-      return frame->attrs.attrs[i];
-  }
-  return NULL;
-}
-
-static const XLA_FFI_Buffer *argument(const XLA_FFI_CallFrame *frame, int i) {
-  return (const XLA_FFI_Buffer *)frame->args.args[i];
-}
-static const XLA_FFI_Buffer *result(const XLA_FFI_CallFrame *frame, int i) {
-  return (const XLA_FFI_Buffer *)frame->rets.rets[i];
-}
-static int is(const XLA_FFI_Buffer *buffer, XLA_FFI_DataType dtype, int64_t rank) {
-  return buffer->dtype == dtype && buffer->rank == rank;
-}
+/* ---- what XLA hands over ---- */
 
 /* The first four arguments: values [P, G, C], points [U, A, N, coordinates], or by stock
  * [U, A, coordinates, N], table [R] (-1: the row is left out, its results are not written), pattern

@@ -2,9 +2,9 @@
 
 In: grid values, arrival points and index tables, as `interpolate` takes them. Out: the
 interpolated values, with their reverse-mode derivative. The kernels (kernel.c; sweep.c for
-`servanda.game.sweep`) are compiled with the system's C compiler the first time a number of stocks
-and a scheme are met, and kept in the user's cache folder; where that cannot be done the caller uses
-pure JAX, and `status` says why.
+`servanda.game.sweep`, tape.c for `servanda.game.tape`) are compiled with the system's C compiler
+the first time a number of stocks and a scheme are met, and kept in the user's cache folder; where
+that cannot be done the caller uses pure JAX, and `status` says why.
 """
 
 from __future__ import annotations
@@ -36,8 +36,11 @@ _FOLDER = Path(__file__).parent
 HANDLERS = {
     "kernel": ("servanda_forward", "servanda_backward"),
     "sweep": ("servanda_sweep", "servanda_sweep_backward", "servanda_evaluate_backward"),
+    "tape": ("servanda_tape", "servanda_tape_backward"),
 }
-"""The C sources, and what each of them offers to XLA."""
+"""The C sources, and what each of them offers to XLA. Tapes know no stocks and schemes."""
+
+_HEADERS = ("border.h", "kernel.h")
 _FLAGS = ("-std=gnu11", "-O3", "-ffp-contract=fast", "-fPIC", "-shared")
 _TUNINGS = (("-march=native",), ("-mcpu=native",), ())
 _locks = {source: threading.Lock() for source in HANDLERS}
@@ -176,12 +179,23 @@ def handlers(levels: tuple[int, ...], scheme: int, source: str = "kernel") -> tu
 
 
 def names(levels: tuple[int, ...], scheme: int) -> tuple[str, ...]:
-    """The names under which XLA knows the kernels for this grid and scheme; none: pure JAX."""
+    """The names under which XLA knows the kernels for this grid and scheme, and `tape_names`.
+
+    Of a kernel that cannot be used there are none.
+    """
+    sources = [source for source in HANDLERS if source != "tape"]
     with ThreadPoolExecutor() as pool:  # a compiler each, if they have not been compiled yet
-        there = list(pool.map(lambda source: ready(levels, scheme, source), HANDLERS))
+        tape = pool.submit(tape_names)
+        there = list(pool.map(lambda source: ready(levels, scheme, source), sources))
     if not all(there):
-        return ()
-    return tuple(name for source in HANDLERS for name in handlers(levels, scheme, source))
+        return tape.result()
+    found = [name for source in sources for name in handlers(levels, scheme, source)]
+    return (*found, *tape.result())
+
+
+def tape_names() -> tuple[str, ...]:
+    """The names under which XLA knows the kernel of tapes; none: pure JAX."""
+    return _register(0, "tape", 0)[0] if status(0, "tape", 0) == "ready" else ()
 
 
 @functools.cache
@@ -204,7 +218,7 @@ def _load(stocks: int, source: str, scheme: int) -> tuple[str, ctypes.CDLL]:
     compiler = _compiler()
     # The name carries everything the machine code depends on, so a stale file is never loaded and
     # XLA's own cache never finds a call to a kernel that has changed.
-    text = [(_FOLDER / name).read_text() for name in ("kernel.h", f"{source}.c")]
+    text = [(_FOLDER / name).read_text() for name in (*_HEADERS, f"{source}.c")]
     digest = hashlib.sha256(
         "\n".join((*text, compiler, _version(compiler), *_FLAGS, *_cpu())).encode()
     ).hexdigest()[:16]

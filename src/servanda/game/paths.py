@@ -31,7 +31,7 @@ from servanda.game.period import (
     sign,
 )
 from servanda.game.reach import epoch_of
-from servanda.game.tables import Parameters, evaluate_group, path_views
+from servanda.game.tables import Parameters, evaluate_group, path_places
 
 KINDS = ("never", "unsigned", "in_force", "broken", "expired")
 
@@ -107,9 +107,8 @@ def _at(
 ) -> _Position:
     """Choice probabilities and consequences for paths at rows [n] of a group; x is [stock, n]."""
     n = row.shape[0]
-    setting = jnp.asarray(group.setting)[row]
-    views = path_views(group, setting)
-    tables = evaluate_group(game, group, views, p, x, period, method.by_interest)
+    places = path_places(game, group, row)
+    tables = evaluate_group(game, places, p, x, period, method.by_interest)
     arrival = tables.arrival  # [draw, a, n, stock]
     draws, a, _, k = arrival.shape
     points = method.grid.coordinates(jnp.moveaxis(arrival, 2, 0)).reshape(n, draws * a, 1, k)

@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 
 from servanda.game.build import Game, moving_names
 from servanda.game.grid_tables import ways
-from servanda.game.tables import Parameters, arrivals
+from servanda.game.tables import Parameters, arrivals, take
 from servanda.scenario.model import Scenario
 
 EPOCHS = 10
@@ -66,9 +66,12 @@ def boxes(games: Sequence[Game], p: Parameters) -> Float[Array, "epoch+1 bound s
     high = jnp.array([s.high for s in stocks])
     more = max(horizon, LASTING) if scenario.terminal == "stationary" else 0
     found = _hulls(games, p, low, high, horizon + more)
-    parts = [found[k * length : min((k + 1) * length, horizon) + 1] for k in range(count)]
-    parts.append(found[horizon:] if more else parts[-1])
-    bounds = jnp.stack([jnp.stack([x[:, 0].min(axis=0), x[:, 1].max(axis=0)]) for x in parts])
+    parts = [np.arange(k * length, min((k + 1) * length, horizon) + 1) for k in range(count)]
+    parts.append(np.arange(horizon, horizon + more + 1) if more else parts[-1])
+    longest = max(len(part) for part in parts)
+    padded = np.array([np.pad(part, (0, longest - len(part)), mode="edge") for part in parts])
+    during = take(found, padded, 0)  # [epoch, period, bound, stock]
+    bounds = jnp.stack([during[:, :, 0].min(axis=1), during[:, :, 1].max(axis=1)], axis=1)
     middle, half = bounds.mean(axis=1), 0.5 * (bounds[:, 1] - bounds[:, 0])
     half = jnp.maximum(half, 0.5 * LEAST * (high - low))
     middle = jnp.clip(middle, low + half, high - half)
@@ -85,15 +88,15 @@ def _hulls(
     groups = [g for game in games for g in game.groups]
     courses = [g.courses for g in groups]
     going = {
-        name: ways(games[0], groups, courses, moving_names(games[0].scenario, name))
+        name: ways(games[0], groups, courses, moving_names(games[0].scenario, name)).places
         for name in games[0].stocks
     }
 
     def onward(box: Array, period: Array) -> tuple[Array, Array]:
         x = box[0][:, None] * (1.0 - share) + box[1][:, None] * share
+        now = p.at(period)
         ends = [
-            arrivals(games[0], way.group, way.views, p.at(period), x, period, name)[0]
-            for name, way in going.items()
+            arrivals(games[0], places, now, x, period, name)[0] for name, places in going.items()
         ]
         bounds = [jnp.stack([end.min() for end in ends]), jnp.stack([end.max() for end in ends])]
         new = jnp.clip(jnp.stack(bounds), low, high)

@@ -2,12 +2,14 @@
 
 In: a game, one world's assumptions, and positions with their stocks. Out: arrays over joint moves
 and points. The same code serves grids (`[way, g]`, by way of `grid_tables`) and paths (`[a, n]`):
-everything is broadcast, moves along the next-to-last axis and points along the last.
+moves lie along the next-to-last axis and points along the last. All formulas that are wanted of one
+place are one `Tape`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import jax
@@ -15,9 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from servanda.game.build import Game, Group, static_environment
-from servanda.scenario.formulas import Formula, evaluate
-from servanda.scenario.model import Stock
+from servanda.game.build import Game, Group, Settings, static_environment
+from servanda.game.tape import Tape, Writer, evaluate
+from servanda.scenario.formulas import Formula
 
 HERMITE = {  # 3-point Gauss-Hermite rule for a standard normal: nodes, weights
     "nodes": (-np.sqrt(3.0), 0.0, np.sqrt(3.0)),
@@ -33,13 +35,14 @@ class Parameters:
     ever; `at` gives those of one period.
     """
 
-    env: Mapping[str, Array]  # assumption name -> number
+    theta: Float[Array, " assumption"]
     patience: Float[Array, " party"]
     precision: Float[Array, " party"]  # λ/s, per unit of utility; 0 plays uniformly
     stakes: Float[Array, " party"]  # s, in utility per period
     verified: Float[Array, " obligation"]
     false_alarm: Float[Array, " obligation"]
     start: Float[Array, " stock"]
+    names: tuple[str, ...]  # of the assumptions
     scheduled: bool = False
 
     def at(self, period: Array | float) -> Parameters:
@@ -60,22 +63,9 @@ class Parameters:
 
 jax.tree_util.register_dataclass(
     Parameters,
-    ["env", "patience", "precision", "stakes", "verified", "false_alarm", "start"],
-    ["scheduled"],
+    ["theta", "patience", "precision", "stakes", "verified", "false_alarm", "start"],
+    ["names", "scheduled"],
 )
-
-
-@dataclass(frozen=True)
-class Views:
-    """Settings as arrays that broadcast against [..., a, point]."""
-
-    terms: Array  # [term, ...]
-    indicators: Array  # [indicator, ...]
-    phases: Array  # [phase variable, ...] index of the value
-    active: Array  # [obligation, ...]
-    due_now: Array  # [obligation, ...]
-    next_phases: Array  # [branch, phase variable, ...]
-    next_used: Array  # [branch, ...]
 
 
 @dataclass(frozen=True)
@@ -96,6 +86,63 @@ class Tables:
 jax.tree_util.register_dataclass(Tables, ["flow", "arrival", "draw", "branch", "open"], [])
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where formulas find what they see of a position beside stocks: a number a column.
+
+    Along rows lie `move_columns`, and on grids `setting_columns` before them; on paths these lie
+    along points, and are picked from a table.
+    """
+
+    rows: Float[np.ndarray, "column a"]
+    table: Float[np.ndarray, "place column"]  # empty on grids
+    pick: Array | None  # [point] place in the table; None on grids
+    branches: int  # combinations of next phases
+    choices: tuple[int, ...]  # decisions with more than one option
+
+
+def setting_columns(settings: Settings, branches: int) -> Float[np.ndarray, "setting column"]:
+    """Everything formulas can see of a setting; see `_Sheet` for the order."""
+    s = settings
+    count, spare = len(s.terms), branches - s.next_phases.shape[1]
+    columns = [
+        s.terms,
+        s.indicators,
+        s.phases,
+        s.active,
+        s.due_now,
+        np.pad(s.next_phases, ((0, 0), (0, spare), (0, 0))).reshape(count, -1),
+        np.pad(s.next_used, ((0, 0), (0, spare))),
+    ]
+    return np.concatenate(columns, axis=1, dtype=float)
+
+
+def move_columns(game: Game, joint: np.ndarray) -> Float[np.ndarray, "column a"]:
+    """Everything formulas can see of joint moves: options taken, then values of numeric ones."""
+    values = [
+        np.array(d.values, float)[joint[:, k]] if d.values is not None else np.zeros(len(joint))
+        for k, d in enumerate(game.scenario.decisions)
+    ]
+    return np.array([*joint.T, *values], float).reshape(-1, len(joint))
+
+
+def path_places(game: Game, group: Group, row: Array) -> Places:
+    """What formulas see on paths at rows [n] of a group."""
+    branches = group.settings.next_phases.shape[1]
+    table = setting_columns(group.settings, branches)[group.setting]
+    choices = tuple(d for d, options in enumerate(group.options) if len(options) > 1)
+    return Places(move_columns(game, group.joint), table, row, branches, choices)
+
+
+def take(x: Array | np.ndarray, at: Array | np.ndarray, axis: int) -> Array:
+    """Entries along an axis, all of them there: XLA need not ask."""
+    where = (slice(None),) * axis + (at,)
+    found: Array = (
+        jnp.asarray(x).at[where].get(mode="promise_in_bounds", wrap_negative_indices=False)
+    )
+    return found
+
+
 def parameters(
     game: Game,
     theta: Float[Array, "*period assumption"],
@@ -106,215 +153,269 @@ def parameters(
 
     `stakes` are in utility per period, one per party.
     """
-    if theta.ndim == 2:
-        every = jax.vmap(lambda now: parameters(game, now, names, stakes))(theta)
-        return replace(every, scheduled=True)
-    env = {name: theta[k] for k, name in enumerate(names)}
+    key = ("parameters", tuple(names))
+    if key not in game.tapes:
+        game.tapes[key] = _parameters_tape(game, names)
+    scheduled = theta.ndim == 2
+    point = theta.T if scheduled else theta[:, None]
+    empty = (jnp.zeros((0, 1)), point, jnp.zeros((0, point.shape[1])))
+    found = evaluate(game.tapes[key], jnp.asarray(stakes), *empty)[:, 0]
+    found = found.T if scheduled else found[:, 0]
     s = game.scenario
-
-    def number(f: Formula) -> Array:
-        return jnp.asarray(evaluate(f, env, jnp), float)
-
-    def stack(values: list[Array]) -> Array:
-        return jnp.stack(values) if values else jnp.zeros(0)
-
-    def chances(formulas: list[Formula]) -> Array:
-        # whatever moves an assumption, a probability it stays
-        return jnp.clip(stack([number(f) for f in formulas]), 0.0, 1.0)
-
-    acuity = stack([jnp.minimum(number(p.acuity), 1e12) for p in s.parties.values()])
-    stakes = jnp.asarray(stakes)
-    given = [p.stakes for p in s.parties.values()]
-    scale = stack([stakes[i] if f is None else number(f) for i, f in enumerate(given)])
+    counts = [*(len(s.parties),) * 3, *(len(s.obligations),) * 2, len(s.stocks)]
+    ends = np.cumsum(counts)
+    patience, precision, scale, verified, false_alarm, start = (
+        found[..., end - count : end] for end, count in zip(ends, counts, strict=True)
+    )
     return Parameters(
-        env=env,
-        patience=stack([number(p.patience) for p in s.parties.values()]),
-        precision=jnp.where(scale > 0, acuity / jnp.where(scale > 0, scale, 1.0), 0.0),
-        stakes=scale,
-        verified=chances([o.verified for o in s.obligations.values()]),
-        false_alarm=chances([o.false_alarm for o in s.obligations.values()]),
-        start=stack([number(k.start) for k in s.stocks.values()]),
+        theta, patience, precision, scale, verified, false_alarm, start, tuple(names), scheduled
     )
 
 
-def path_views(group: Group, setting: Array) -> Views:
-    """The settings of a group for paths, against [a, n]; `setting` is [n]."""
-    s = group.settings
+def _parameters_tape(game: Game, names: Sequence[str]) -> Tape:
+    """The numbers of `Parameters` in order; assumptions lie where stocks do, periods are points."""
+    w, s = Writer(), game.scenario
+    known = {name: w.step("stock", k) for k, name in enumerate(names)}
+    zero, one = w.constant(0.0), w.constant(1.0)
 
-    def pick(x: np.ndarray) -> Array:
-        return jnp.moveaxis(jnp.asarray(x)[setting], 0, -1)
+    def chance(f: Formula) -> int:
+        # whatever moves an assumption, a probability it stays
+        return w.clip(w.formula(f, known), 0.0, 1.0)
 
-    return Views(
-        pick(s.terms),
-        pick(s.indicators),
-        pick(s.phases),
-        pick(s.active),
-        pick(s.due_now),
-        pick(s.next_phases),
-        pick(s.next_used),
+    scales, precisions = [], []
+    for i, party in enumerate(s.parties.values()):
+        f = party.stakes
+        scale = w.step("scalar", i) if f is None else w.formula(f, known)
+        there = w.step("less", zero, scale)
+        acuity = w.step("minimum", w.formula(party.acuity, known), w.constant(1e12))
+        sharp = w.step("divide", acuity, w.step("select", there, scale, one))
+        scales.append(scale)
+        precisions.append(w.step("select", there, sharp, zero))
+    return w.tape(
+        [
+            *(w.formula(p.patience, known) for p in s.parties.values()),
+            *precisions,
+            *scales,
+            *(chance(o.verified) for o in s.obligations.values()),
+            *(chance(o.false_alarm) for o in s.obligations.values()),
+            *(w.formula(k.start, known) for k in s.stocks.values()),
+        ]
     )
 
 
 def evaluate_group(
     game: Game,
-    group: Group,
-    views: Views,
+    places: Places,
     p: Parameters,
     stocks: Array,
     period: Array,
     by_interest: bool,
+    moving: bool = True,
 ) -> Tables:
-    """All formulas of a group at given stocks [stock, point], in period `period`.
+    """All formulas at given stocks [stock, point], in period `period`; arrivals if `moving`.
 
     Channels are the parties' total flows, then (`by_interest`) every interest's.
     """
-    scenario = game.scenario
-    env = environment(game, group, views, p, stocks, period)
-    shape = _shape(group, views, stocks)
-    full = _fully(env, shape)
-    by_name = {key: full(scenario.interests[key[0]][key[1]]) for key in game.interests}
-    totals = []
-    for party in game.parties:
-        own = [by_name[key] for key in game.interests if key[0] == party]
-        totals.append(sum(own, jnp.zeros(shape)))
-    channels = totals + (list(by_name.values()) if by_interest else [])
-    flow = jnp.stack(channels, axis=-3)
-
-    arrival, weights = _next_stocks(game.scenario.stocks, env, full, shape)
-    branch = _branches(game, views, full, shape)
-    opened: dict[int, Array] = {}
-    fixed = static_environment(game.graph, game.graph.regimes[0], game.phase_values[0]).keys()
-
-    def static(f: Formula) -> bool:
-        return f.names <= fixed  # already in the group's live options
-
-    for d, decision in enumerate(scenario.decisions):
-        if len(group.options[d]) == 1:
-            continue
-        when = None if decision.when is None or static(decision.when) else decision.when
-        conditions = [
-            (o, f) for o, f in enumerate(decision.option_when) if f is not None and not static(f)
-        ]
-        if when is None and not conditions:
-            continue
-        ok = jnp.ones(shape, bool) if when is None else full(when) > 0.5
-        for o, f in conditions:
-            taken = jnp.asarray(group.joint[:, d] == o)[:, None]
-            ok = ok & (~taken | (full(f) > 0.5))
-        opened[d] = ok
-    return Tables(flow, arrival, weights, branch, opened)
-
-
-def environment(
-    game: Game, group: Group, views: Views, p: Parameters, stocks: Array, period: Array
-) -> dict[str, Array]:
-    """Every name a formula may read, as arrays that broadcast against [..., a, point]."""
-    s = game.scenario
-    env: dict[str, Array] = dict(p.env)
-    env["period"] = period
-    env |= {name: stocks[k] for k, name in enumerate(s.stocks)}
-    env |= {name: views.terms[k] for k, name in enumerate(s.terms)}
-    env |= {name: views.indicators[k] for k, name in enumerate(game.indicator_names)}
-    for k, (name, phase) in enumerate(s.phases.items()):
-        env |= {f"{name}.{v}": (views.phases[k] == j) * 1.0 for j, v in enumerate(phase.values)}
-    for d, decision in enumerate(s.decisions):
-        taken = group.joint[:, d]
-        if decision.values is not None:
-            name = decision.key if decision.name else f"{decision.party}.value"
-            env[name] = jnp.asarray(np.array(decision.values)[taken])[:, None]
-        else:
-            for o, option in enumerate(decision.options):
-                env[f"{decision.key}.{option}"] = jnp.asarray((taken == o) * 1.0)[:, None]
-    for k, (name, duty) in enumerate(s.obligations.items()):
-        met = np.zeros(group.moves, bool)
-        for d, wanted in duty.options:
-            met |= group.joint[:, d] == wanted
-        played = jnp.asarray(met)[:, None]
-        breach = views.active[k] & played if duty.kind == "never" else views.due_now[k] & ~played
-        env[f"breach.{name}"] = breach * 1.0
-    for name, f in s.let.items():
-        env[name] = jnp.asarray(evaluate(f, env, jnp), float)
-    return env
-
-
-Full = Callable[[Formula], Array]
-"""Evaluates a formula and broadcasts it over all positions, moves and points."""
-
-
-def _shape(group: Group, views: Views, stocks: Array) -> tuple[int, ...]:
-    """[..., a, point]."""
-    lead = views.terms.shape[1:] if views.terms.shape[0] else views.indicators.shape[1:]
-    return jnp.broadcast_shapes(lead, (group.moves, stocks.shape[1]))
-
-
-def _fully(env: dict[str, Array], shape: tuple[int, ...]) -> Full:
-    def full(f: Formula) -> Array:
-        return jnp.broadcast_to(jnp.asarray(evaluate(f, env, jnp), float), shape)
-
-    return full
+    key = (p.names, places.pick is None, places.branches, places.choices, by_interest, moving)
+    conditions = _conditions(game, places.choices)
+    if key not in game.tapes:
+        sheet = _Sheet(game, p.names, places)
+        results = sheet.flows(by_interest)
+        results += sheet.next_stocks(game.stocks) if moving else []
+        game.tapes[key] = sheet.writer.tape(
+            [*results, *sheet.branches(), *sheet.conditions(conditions)]
+        )
+    found = _everywhere(game.tapes[key], places, p, stocks, period)
+    draws = _draws(game, game.stocks)
+    flows = len(game.parties) + by_interest * len(game.interests)
+    counts = [
+        flows,
+        moving * len(draws) * len(game.stocks),
+        places.branches if places.branches > 1 else 0,
+        len(conditions),
+    ]
+    flow, going, branch, opened = jnp.split(found, np.cumsum(counts)[:-1])
+    return Tables(
+        flow,
+        _by_draw(going, len(draws)),
+        jnp.array([w for _, w in draws]),
+        branch if places.branches > 1 else None,
+        {d: opened[k] > 0.5 for k, d in enumerate(conditions)},
+    )
 
 
 def arrivals(
     game: Game,
-    group: Group,
-    views: Views,
+    places: Places,
     p: Parameters,
     stocks: Array,
     period: Array,
     only: str | None = None,
 ) -> tuple[Array, Array]:
     """What `evaluate_group` finds of arrivals, by itself: of all stocks, or of `only` one."""
-    moving = {k: s for k, s in game.scenario.stocks.items() if only in (None, k)}
-    env = environment(game, group, views, p, stocks, period)
-    shape = _shape(group, views, stocks)
-    return _next_stocks(moving, env, _fully(env, shape), shape)
+    moving = game.stocks if only is None else (only,)
+    key = (p.names, places.pick is None, places.branches, moving)
+    if key not in game.tapes:
+        sheet = _Sheet(game, p.names, places)
+        game.tapes[key] = sheet.writer.tape(sheet.next_stocks(moving))
+    found = _everywhere(game.tapes[key], places, p, stocks, period)
+    draws = _draws(game, moving)
+    return _by_draw(found, len(draws)), jnp.array([w for _, w in draws])
 
 
-def _next_stocks(
-    moving: Mapping[str, Stock], env: dict[str, Array], full: Full, shape: tuple[int, ...]
-) -> tuple[Array, Array]:
-    """Next stocks for every shock draw [..., draw, a, point, stock], and the draws' weights."""
+def _by_draw(found: Array, draws: int) -> Array:
+    """[draw, a, point, stock] from [draw and stock, a, point]."""
+    split = found.reshape(draws, found.shape[0] // draws, *found.shape[1:])
+    return jnp.moveaxis(split, 1, -1)
+
+
+def _everywhere(
+    tape: Tape, places: Places, p: Parameters, stocks: Array, period: Array
+) -> Float[Array, "result a point"]:
+    scalars = jnp.concatenate([p.theta, jnp.reshape(jnp.asarray(period, float), 1)])
+    seen = jnp.zeros((0, stocks.shape[1]))
+    if places.pick is not None and tape.seen:
+        seen = take(places.table[:, list(tape.seen)].T, places.pick, 1)
+    return evaluate(tape, scalars, jnp.asarray(places.rows[list(tape.rows)]), stocks, seen)
+
+
+def _draws(game: Game, moving: Sequence[str]) -> list[tuple[dict[str, float], float]]:
+    """Every combination of shocks: standard normal numbers by stock, and its probability."""
     draws: list[tuple[dict[str, float], float]] = [({}, 1.0)]
-    for name, stock in moving.items():
-        if stock.shock is not None:
+    for name in moving:
+        if game.scenario.stocks[name].shock is not None:
             draws = [
                 (z | {name: node}, w * weight)
                 for z, w in draws
                 for node, weight in zip(HERMITE["nodes"], HERMITE["weights"], strict=True)
             ]
-    means = {name: full(stock.next) for name, stock in moving.items()}
-    found = []
-    for z, _ in draws:
-        axes = []
-        for name, stock in moving.items():
-            x = means[name]
-            if name in z and stock.shock is not None:
-                x = x + z[name] * jnp.asarray(evaluate(stock.shock, env, jnp), float)
-            axes.append(jnp.clip(x, stock.low, stock.high))
-        found.append(jnp.stack(axes, -1) if axes else jnp.zeros((*shape, 0)))
-    return jnp.stack(found, axis=-4), jnp.array([w for _, w in draws])
+    return draws
 
 
-def _branches(game: Game, views: Views, full: Full, shape: tuple[int, ...]) -> Array | None:
-    """Probability of each next phase combination; None when phases never move."""
-    s = game.scenario
-    count = views.next_phases.shape[0]
-    if count == 1:
-        return None
-    out = [jnp.ones(shape) for _ in range(count)]
-    for k, phase in enumerate(s.phases.values()):
-        if not phase.next:
-            continue
-        moves = {phase.values.index(v): jnp.clip(full(f), 0.0, 1.0) for v, f in phase.next.items()}
-        now = views.phases[k]
-        # the rest of the probability stays where it is
-        leaving = sum((jnp.where(now == j, 0.0, q) for j, q in moves.items()), jnp.zeros(shape))
-        over = jnp.maximum(leaving, 1.0)
-        for b in range(count):
-            target = views.next_phases[b, k]
-            p = jnp.where(target == now, 1.0 - leaving / over, 0.0)
-            for j, q in moves.items():
-                p = jnp.where((target == j) & (now != j), q / over, p)
-            out[b] = out[b] * p
-    used = [views.next_used[b] for b in range(count)]
-    return jnp.stack([jnp.where(u, q, 0.0) for u, q in zip(used, out, strict=True)], axis=-3)
+class _Sheet:
+    """Writes what is wanted of positions; every name that a formula may read is a step."""
+
+    def __init__(self, game: Game, assumptions: tuple[str, ...], places: Places) -> None:
+        s = game.scenario
+        self.game, self.count = game, places.branches
+        w = self.writer = Writer()
+        sizes = [len(s.terms), len(game.indicator_names), len(s.phases), *(len(s.obligations),) * 2]
+        sizes += [self.count * len(s.phases), self.count]
+        source, ends = ("row" if places.pick is None else "seen"), np.cumsum([0, *sizes])
+        terms, seen, self.phases, active, due, following, self.used = (
+            [w.step(source, int(k)) for k in range(begin, end)]
+            for begin, end in itertools.pairwise(ends)
+        )
+        self.following = [
+            following[b * len(s.phases) :][: len(s.phases)] for b in range(self.count)
+        ]
+        first, many = (int(ends[-1]) if places.pick is None else 0), len(s.decisions)
+        self.taken = [w.step("row", first + d) for d in range(many)]
+        names = {name: w.step("scalar", k) for k, name in enumerate((*assumptions, "period"))}
+        names |= {name: w.step("stock", k) for k, name in enumerate(s.stocks)}
+        names |= dict(zip(s.terms, terms, strict=True))
+        names |= dict(zip(game.indicator_names, seen, strict=True))
+        for now, (name, phase) in zip(self.phases, s.phases.items(), strict=True):
+            names |= {f"{name}.{v}": w.is_value(now, j) for j, v in enumerate(phase.values)}
+        for d, decision in enumerate(s.decisions):
+            if decision.values is not None:
+                names[decision.reads_as] = w.step("row", first + many + d)
+            else:
+                for o, option in enumerate(decision.options):
+                    names[f"{decision.key}.{option}"] = w.is_value(self.taken[d], o)
+        for k, (name, duty) in enumerate(s.obligations.items()):
+            met = w.constant(0.0)
+            for d, wanted in duty.options:
+                met = w.step("or", met, w.is_value(self.taken[d], wanted))
+            if duty.kind == "never":
+                names[f"breach.{name}"] = w.step("and", active[k], met)
+            else:
+                names[f"breach.{name}"] = w.step("and", due[k], w.step("not", met))
+        for name, f in s.let.items():
+            names[name] = w.formula(f, names)
+        self.names = names
+
+    def value(self, f: Formula) -> int:
+        return self.writer.formula(f, self.names)
+
+    def flows(self, by_interest: bool) -> list[int]:
+        """Totals of the parties, then of every interest."""
+        interests = self.game.scenario.interests
+        each = {key: self.value(interests[key[0]][key[1]]) for key in self.game.interests}
+        totals = [
+            self.writer.total([x for key, x in each.items() if key[0] == party])
+            for party in self.game.parties
+        ]
+        return totals + (list(each.values()) if by_interest else [])
+
+    def next_stocks(self, moving: Sequence[str]) -> list[int]:
+        """Of every shock draw, the next value of every stock."""
+        w, found = self.writer, []
+        for z, _ in _draws(self.game, moving):
+            for name in moving:
+                stock = self.game.scenario.stocks[name]
+                x = self.value(stock.next)
+                if stock.shock is not None:
+                    spread = w.step("multiply", w.constant(z[name]), self.value(stock.shock))
+                    x = w.step("add", x, spread)
+                found.append(w.clip(x, stock.low, stock.high))
+        return found
+
+    def branches(self) -> list[int]:
+        """The probability of each next phase combination; none where phases never move."""
+        if self.count == 1:
+            return []
+        w, one, zero = self.writer, self.writer.constant(1.0), self.writer.constant(0.0)
+        out = [one] * self.count
+        for k, phase in enumerate(self.game.scenario.phases.values()):
+            if not phase.next:
+                continue
+            now = self.phases[k]
+            moves = {
+                j: w.clip(self.value(f), 0.0, 1.0)
+                for j, f in ((phase.values.index(v), f) for v, f in phase.next.items())
+            }
+            leaves = {j: w.step("select", w.is_value(now, j), zero, q) for j, q in moves.items()}
+            leaving = w.total(list(leaves.values()))
+            over = w.step("maximum", leaving, one)
+            # the rest of the probability stays where it is
+            rest = w.step("subtract", one, w.step("divide", leaving, over))
+            for b in range(self.count):
+                target = self.following[b][k]
+                p = w.step("select", w.step("equal", target, now), rest, zero)
+                for j, q in leaves.items():
+                    goes = w.step("and", w.is_value(target, j), w.step("not", w.is_value(now, j)))
+                    p = w.step("select", goes, w.step("divide", q, over), p)
+                out[b] = w.step("multiply", out[b], p)
+        return [w.step("select", u, q, zero) for u, q in zip(self.used, out, strict=True)]
+
+    def conditions(self, asked: Mapping[int, list[tuple[int | None, Formula]]]) -> list[int]:
+        """Whether decisions' options may be taken; see `_conditions`."""
+        w, found = self.writer, []
+        for d, conditions in asked.items():
+            met = []
+            for o, f in conditions:
+                holds = self.value(f)
+                if o is not None:
+                    holds = w.step("or", w.step("not", w.is_value(self.taken[d], o)), holds)
+                met.append(holds)
+            found.append(w.every(met))
+        return found
+
+
+def _conditions(
+    game: Game, choices: tuple[int, ...]
+) -> dict[int, list[tuple[int | None, Formula]]]:
+    """Of decisions that stocks or moves may close: what an option asks for (None: any option).
+
+    Other conditions are already in the groups' live options.
+    """
+    fixed = static_environment(game.graph, game.graph.regimes[0], game.phase_values[0]).keys()
+    found = {}
+    for d in choices:
+        decision = game.scenario.decisions[d]
+        each = [(None, decision.when), *enumerate(decision.option_when)]
+        asked = [(o, f) for o, f in each if f is not None and not f.names <= fixed]
+        if asked:
+            found[d] = asked
+    return found
