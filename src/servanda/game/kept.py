@@ -48,7 +48,7 @@ def traced(
     """
     plain = jax.jit(function, compiler_options=options)
     # this also registers them with XLA, which a kept program needs
-    calls = kernel.tape_names() if kernels is None else kernel.names(*kernels)
+    calls = kernel.plain_names("tape") if kernels is None else kernel.names(*kernels)
     path = _path((depends, calls), arguments)
     if path is None:
         return plain

@@ -2,7 +2,7 @@
 
 In: grid values, arrival points and index tables, as `interpolate` takes them. Out: the
 interpolated values, with their reverse-mode derivative. The kernels (kernel.c; sweep.c for
-`servanda.game.sweep`, tape.c for `servanda.game.tape`) are compiled with the system's C compiler
+`servanda.game.sweep`, tape.c for `tape`, mix.c for `mix`) are compiled with the system's C compiler
 the first time a number of stocks and a scheme are met, and kept in the user's cache folder; where
 that cannot be done the caller uses pure JAX, and `status` says why.
 """
@@ -37,8 +37,12 @@ HANDLERS = {
     "kernel": ("servanda_forward", "servanda_backward"),
     "sweep": ("servanda_sweep", "servanda_sweep_backward", "servanda_evaluate_backward"),
     "tape": ("servanda_tape", "servanda_tape_backward"),
+    "mix": ("servanda_mix", "servanda_mix_backward", "servanda_mix_chances"),
 }
-"""The C sources, and what each of them offers to XLA. Tapes know no stocks and schemes."""
+"""The C sources, and what each of them offers to XLA."""
+
+PLAIN = ("tape", "mix")
+"""Those that know no stocks and schemes."""
 
 _HEADERS = ("border.h", "kernel.h")
 _FLAGS = ("-std=gnu11", "-O3", "-ffp-contract=fast", "-fPIC", "-shared")
@@ -179,23 +183,23 @@ def handlers(levels: tuple[int, ...], scheme: int, source: str = "kernel") -> tu
 
 
 def names(levels: tuple[int, ...], scheme: int) -> tuple[str, ...]:
-    """The names under which XLA knows the kernels for this grid and scheme, and `tape_names`.
+    """The names under which XLA knows the kernels for this grid and scheme, and the plain ones.
 
     Of a kernel that cannot be used there are none.
     """
-    sources = [source for source in HANDLERS if source != "tape"]
+    sources = [source for source in HANDLERS if source not in PLAIN]
     with ThreadPoolExecutor() as pool:  # a compiler each, if they have not been compiled yet
-        tape = pool.submit(tape_names)
+        plain = [pool.submit(plain_names, source) for source in PLAIN]
         there = list(pool.map(lambda source: ready(levels, scheme, source), sources))
-    if not all(there):
-        return tape.result()
-    found = [name for source in sources for name in handlers(levels, scheme, source)]
-    return (*found, *tape.result())
+    found = [name for names in plain for name in names.result()]
+    if all(there):
+        found += [name for source in sources for name in handlers(levels, scheme, source)]
+    return tuple(found)
 
 
-def tape_names() -> tuple[str, ...]:
-    """The names under which XLA knows the kernel of tapes; none: pure JAX."""
-    return _register(0, "tape", 0)[0] if status(0, "tape", 0) == "ready" else ()
+def plain_names(source: str) -> tuple[str, ...]:
+    """The names under which XLA knows a kernel of `PLAIN`; none: pure JAX."""
+    return _register(0, source, 0)[0] if status(0, source, 0) == "ready" else ()
 
 
 @functools.cache

@@ -22,6 +22,7 @@ from servanda.game.choice import Stage, joint_probability, play
 from servanda.game.grid import Grid
 from servanda.game.grid_tables import grid_tables
 from servanda.game.interpolate import Scheme, interpolate
+from servanda.game.mix import mix
 from servanda.game.sweep import collapse, usable
 from servanda.game.tables import Parameters, Tables
 
@@ -88,16 +89,11 @@ def mixed(game: Game, group: Group, v: Array, notice: Array, rows: Array) -> Arr
     `v` is [regime, phase, g, channel]; `notice` as in `Operator`; `rows` are those of the group
     that are wanted.
     """
-    phases, channels = v.shape[1], v.shape[-1]
-    flat = v.reshape(v.shape[0] * phases, -1, channels)
-    successor = jnp.asarray(game.alike[group.successor])[rows]  # [row, pattern, event]
-    target = jnp.asarray(group.next_phase)[rows]  # [row, branch]
-    z = successor[:, :, None, :] * phases + target[:, None, :, None]  # row pattern branch event
-    weight = notice[rows]
-    watched = group.watched.any(axis=0)
-    events = [*np.flatnonzero(watched), group.watched.shape[1]]
-    terms = (weight[:, :, None, e, None, None] * flat[z[:, :, :, e]] for e in events)
-    return sum(terms, jnp.zeros(()))
+    phases = v.shape[1]
+    successor = game.alike[group.successor][:, :, None, :]
+    place = successor * phases + group.next_phase[:, None, :, None]
+    flat = v.reshape(v.shape[0] * phases, *v.shape[2:])
+    return mix(flat, notice[rows], jnp.asarray(place)[rows])
 
 
 def expected(

@@ -277,14 +277,14 @@ def evaluate(
 
 def ready() -> bool:
     """Whether the kernel can be called."""
-    return bool(kernel.tape_names())
+    return bool(kernel.plain_names("tape"))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _call(tape: Tape, scalars: Array, rows: Array, stocks: Array, seen: Array) -> Array:
     shape = (len(tape.results), rows.shape[1], stocks.shape[1])
     out = jax.ShapeDtypeStruct(shape, jnp.float64)
-    call = jax.ffi.ffi_call(kernel.tape_names()[0], out, vmap_method="sequential")
+    call = jax.ffi.ffi_call(kernel.plain_names("tape")[0], out, vmap_method="sequential")
     result: Array = call(scalars, rows, stocks, seen, **tape.attributes())
     return result
 
@@ -300,7 +300,7 @@ def _forward(
 
 def _backward(tape: Tape, inputs: Inputs, cotangent: Array) -> tuple[Array, None, Array, None]:
     shapes = [jax.ShapeDtypeStruct(inputs[k].shape, jnp.float64) for k in (0, 2)]
-    call = jax.ffi.ffi_call(kernel.tape_names()[1], shapes, vmap_method="sequential")
+    call = jax.ffi.ffi_call(kernel.plain_names("tape")[1], shapes, vmap_method="sequential")
     d_scalars, d_stocks = call(*inputs, cotangent, **tape.attributes())
     return d_scalars, None, d_stocks, None
 
