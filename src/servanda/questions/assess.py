@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from servanda.errors import QuestionError, unknown
-from servanda.game.batch import Follow, Program, bounds, cores, course_of, run, stakes
+from servanda.game.batch import Follow, Program, cores, course_of, run, stakes
 from servanda.game.bind import bind_to_obligations
 from servanda.game.build import Game, build
 from servanda.game.differentiate import Gradient, gradient
@@ -45,7 +45,7 @@ PARTS = 4
 """Steps of the work, beside the worlds: the programs run at the modal world."""
 
 TOGETHER = 8
-"""Up to so many packages of terms are solved with their interests kept apart, in one program."""
+"""Up to so many packages of terms are solved in one program with bound hands."""
 
 PATHS = 32
 FINE_PATHS = 1024
@@ -129,7 +129,8 @@ class _Job:
     central: Program  # the same for the modal world, perhaps on a finer grid
     bound: Program  # with hands bound and the harm stopped, for the modal world; a finer grid
     bound_parties: tuple[str, ...]  # variants 1.. of `bound`
-    asker: tuple[str, tuple[str, ...]] | None  # the last variant: whose harm is stopped, with what
+    asker: tuple[str, tuple[str, ...]] | None  # the next variant: whose harm is stopped, with what
+    packs: tuple[int, ...]  # the variants of `bound` that are packages of terms; none: too many
     world: Worlds
     seed: int
     other: Program | None  # tells the error of the grid if compared with `plain`, or `central`
@@ -159,6 +160,14 @@ class _Job:
             stopped = bind_to_obligations(scenario, harm, "any")
             variants.append(Variant(None, stopped))
             asker = (proposal.proposer, _closed(scenario, stopped))
+        parts, whole = package_variants(scenario, proposal, seed)
+        packs: tuple[int, ...] = ()
+        if len(parts) <= TOGETHER:
+            # the whole package is the deal itself
+            packs = tuple(
+                0 if k == whole else len(variants) + k - (k > whole) for k in range(len(parts))
+            )
+            variants += [v for k, v in enumerate(parts) if k != whole]
         game = build(scenario, variants)
         usual = levels or choose_levels(scenario, nodes)
         chosen = choose_levels(scenario, FINE_NODES) if fine and levels is None else usual
@@ -201,7 +210,17 @@ class _Job:
             if fewer is not None:
                 other = replace(plain, method=make_method(scenario, fewer), once=True)
         return _Job(
-            scenario, proposal, plain, central, hands, tuple(bound), asker, world, seed, other
+            scenario,
+            proposal,
+            plain,
+            central,
+            hands,
+            tuple(bound),
+            asker,
+            packs,
+            world,
+            seed,
+            other,
         )
 
     def solved(
@@ -215,12 +234,13 @@ class _Job:
                 "gradient": pool.submit(steps.count, lambda: self.gradients(chairs)),
             }
             modal_run = steps.count(lambda: run(self.central, self.world))
-            parts["terms"] = pool.submit(steps.count, self.terms_and_interests)
+            parts["interests"] = pool.submit(steps.count, self.by_interest)
             spread_out = run(self.plain, sample, lambda done, total: steps.add(), pool)
             found = {name: part.result() for name, part in parts.items()}
         finally:
             pool.shutdown(cancel_futures=True)
         found["error"] = self.grid_error(modal_run, found["centre"])
+        found["riders"] = self.riders(found["centre"])
         return self.read(chairs, sample, modal_run, spread_out, found)
 
     # -- the parts, each a program -----------------------------------------------------------
@@ -241,34 +261,23 @@ class _Job:
         stakes = dict(zip(self.scenario.parties, self.plain.stakes, strict=True))
         return grid_error(headlines(self.plain, modal_run), headlines(self.other, out), stakes)
 
-    def terms_and_interests(self) -> tuple[Riders | None, np.ndarray]:
-        """What each changed term is worth, and the worth of the deal by interest [interest]."""
+    def by_interest(self) -> dict[str, Any]:
+        """Values with interests kept apart."""
+        method = replace(self.central.method, by_interest=True)
+        return run(replace(self.central, method=method, follow=(), once=True), self.world)
+
+    def riders(self, centre: dict[str, Any]) -> Riders | None:
+        """What each changed term is worth, if there are at least two."""
+        game, out, packs = self.bound.game, centre, self.packs
         variants, whole = package_variants(self.scenario, self.proposal, self.seed)
-        n = len(self.scenario.parties)
-        box = bounds(self.central, self.world)
-
-        def program(variants: tuple[Variant, ...], by_interest: bool) -> Program:
-            method = replace(self.central.method, by_interest=by_interest)
+        if not packs:
             game = build(self.scenario, variants)
-            return replace(self.central, game=game, method=method, follow=(), once=True)
-
-        def gains(program: Program, whole: int, box: np.ndarray | None) -> np.ndarray:
-            value = run(program, self.world, boxes=box)["value"][0]
-            roots = program.game.roots
-            return np.array([value[r["signed"]] - value[roots[whole]["no_deal"]] for r in roots])
-
-        many = len(variants) > TOGETHER
-        packs = program(variants, not many)
-        own = bounds(packs, self.world)
-        found = gains(packs, whole, own)
-        # interests add up to the worth of the deal between the bounds that this was found on
-        if many:
-            deal = gains(program((Variant(self.proposal),), True), 0, box)[0]
-        elif np.array_equal(own, box):
-            deal = found[whole]
-        else:
-            deal = gains(packs, whole, box)[whole]
-        return riders(self.scenario, self.proposal, found[:, :n], self.seed), deal[n:]
+            packs = tuple(range(len(variants)))
+            out = run(replace(self.central, game=game, follow=(), once=True), self.world)
+        value = out["value"][0]
+        without = value[game.roots[packs[whole]]["no_deal"]]
+        worths = np.array([value[game.roots[k]["signed"]] - without for k in packs])
+        return riders(self.scenario, self.proposal, worths, self.seed)
 
     def gradients(self, chairs: tuple[str, ...]) -> Gradient:
         """Derivatives of the worth to every party asked for by every assumption."""
@@ -296,7 +305,7 @@ class _Job:
         game, scenario = self.plain.game, self.scenario
         parties = tuple(scenario.parties)
         w = np.asarray(sample.weight)
-        riders, by_interest = found["terms"]
+        riders = found["riders"]
         worth, worth0 = self._worth(out), self._worth(centre)[0]
         alone, joint = signing_at_start(game, out)
         alone0, joint0 = signing_at_start(game, centre)
@@ -308,7 +317,7 @@ class _Job:
         breakers = self._breakers(course, course0, duties, w)
         created = self._created(found["centre"])
         sensitivities = self._sensitivities(found["gradient"], sample)
-        interests, flow = self._interests(by_interest), self._flow(found["centre"])
+        interests, flow = self._interests(found["interests"]), self._flow(found["centre"])
         exposure = self._exposure(found["centre"], parties)
         regime = np.asarray(course.regime)
         period = np.arange(regime.shape[1])
@@ -446,7 +455,8 @@ class _Job:
             return None
         roots, parties = self.bound.game.roots, list(self.scenario.parties)
         value = centre["value"][0]
-        relief = value[roots[-1]["no_deal"]] - value[roots[0]["no_deal"]]
+        stopped = roots[len(self.bound_parties) + 1]
+        relief = value[stopped["no_deal"]] - value[roots[0]["no_deal"]]
         others = {p: float(relief[i]) for i, p in enumerate(parties) if p != self.asker[0]}
         return Created(self.asker[0], self.asker[1], others)
 
@@ -460,7 +470,9 @@ class _Job:
         after = np.asarray(course.after_break)[0, 0] / gone
         return {p: float(after[i] - no_deal[i]) for i, p in enumerate(parties)}
 
-    def _interests(self, gain: np.ndarray) -> xr.DataArray:
+    def _interests(self, part: dict[str, Any]) -> xr.DataArray:
+        value, root = part["value"][0], self.plain.game.roots[0]
+        gain = (value[root["signed"]] - value[root["no_deal"]])[len(self.scenario.parties) :]
         flows = self.scenario.interests.items()
         names = [f"{p}.{name}" for p, flow in flows for name in flow]
         return xr.DataArray(gain, dims=("interest",), coords={"interest": names})
