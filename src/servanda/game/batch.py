@@ -122,17 +122,17 @@ class Program:
             several = not isinstance(f.regime, int)
             starts = (f.regime,) if isinstance(f.regime, int) else f.regime
             stays = (f.stay,) * len(starts) if isinstance(f.stay, bool) else f.stay
-            met = {
-                k
-                for start, stay in zip(starts, stays, strict=True)
-                for k in game.visited((start,), stay)
-            }
+            met: dict[int, np.ndarray] = {}
+            for stay in set(stays):
+                some = [m for m, s in zip(starts, stays, strict=True) if s == stay]
+                for k, rows in game.visited(some, stay).items():
+                    met[k] = np.union1d(met[k], rows) if k in met else rows
 
             def follow(
                 start: int | Array,
                 stay: bool | Array,
                 f: Follow = f,
-                met: tuple[int, ...] = tuple(sorted(met)),
+                met: dict[int, np.ndarray] = met,
             ) -> Course:
                 return simulate_paths(
                     game,

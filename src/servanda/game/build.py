@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+from jaxtyping import Int
 
 from servanda.errors import QuestionError
 from servanda.game.regimes import Graph, Regime, Variant, bound, indicators
@@ -138,8 +139,8 @@ class Game:
             padded([(1,) * len(s.parties) for s in self.signings]).astype(bool),
         )
 
-    def visited(self, starts: tuple[int, ...], stay: bool) -> tuple[int, ...]:
-        """The groups whose positions can be met from regimes; `stay`: while in force."""
+    def visited(self, starts: Sequence[int], stay: bool) -> dict[int, Int[np.ndarray, " row"]]:
+        """The rows of groups that can be met from regimes; `stay`: while in force."""
         reached, queue = set(starts), list(starts)
         asked = {s.regime: s for s in self.signings}
         following: dict[int, set[int]] = {}
@@ -155,8 +156,9 @@ class Game:
                 if not stay or self.graph.regimes[m].kind == "in_force":
                     reached.add(m)
                     queue.append(m)
-        rows = {int(self.alike[n]) for n in reached}
-        return tuple(k for k, g in enumerate(self.groups) if rows & set(g.rows[:, 0].tolist()))
+        solved = np.unique(self.alike[sorted(reached)])
+        rows = [np.flatnonzero(np.isin(g.rows[:, 0], solved)) for g in self.groups]
+        return {k: found for k, found in enumerate(rows) if len(found)}
 
     @cached_property
     def tapes(self) -> dict[Hashable, Tape]:

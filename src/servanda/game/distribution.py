@@ -21,7 +21,6 @@ from servanda.game.paths import (
     _at,
     _first_phase,
     _rows,
-    _sorted_rows,
     breakers,
     events,
     per_weight,
@@ -141,7 +140,7 @@ def exact_course(
         values[:-1],
         values[1:],
         jnp.arange(horizon) * 1.0,
-        [jnp.asarray(_sorted_rows(g.live[:horizon])) for g in game.groups],
+        [jnp.asarray(np.sort(g.live[:horizon], axis=1)) for g in game.groups],
     )
     mass, (regime, broken, flow, moves, value, seen) = jax.lax.scan(period, mass, items)
     mass = signing(mass, values[-1], p.at(horizon))

@@ -11,6 +11,7 @@ stocks the distribution over positions is carried forward exactly.
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -185,7 +186,7 @@ def simulate_paths(
     p: Parameters,
     values: Array,
     start: int | Array,
-    met: tuple[int, ...],
+    met: Mapping[int, np.ndarray],
     boxes: Array,
     uniforms: Float[Array, "period 4 n"],
     stay: bool | Array = True,
@@ -195,7 +196,7 @@ def simulate_paths(
 ) -> Course:
     """Follow `n` paths from a regime (see `Course`); traced by JAX.
 
-    `met` are the groups that the paths can meet (`Game.visited`); `values` are the W of
+    `met` are the rows of groups that the paths can meet (`Game.visited`); `values` are the W of
     `backward` with `keep`, on `boxes`. With `stay` the paths follow the deal
     as long as it is in force; without, they go wherever the game goes; which of the two may be
     traced, and then the program is one for both. `exits` also gathers what
@@ -401,7 +402,7 @@ def simulate_paths(
         bounds[:-1],
         bounds[1:],
         jnp.arange(horizon) * 1.0,
-        [jnp.asarray(_sorted_rows(g.live[:horizon])) for g in game.groups],
+        {k: jnp.asarray(_live_among(game.groups[k], rows, horizon)) for k, rows in met.items()},
         uniforms,
     )
     s, (regime, broken, flow, stock, moves, value, seen) = jax.lax.scan(
@@ -432,8 +433,14 @@ def per_weight(total: Array, weight: Array) -> Array:
     return jnp.where(weight > 0, total / jnp.where(weight > 0, weight, 1.0), jnp.nan)
 
 
-def _sorted_rows(live: np.ndarray) -> np.ndarray:
-    return np.sort(live, axis=1)
+def _live_among(group: Group, rows: np.ndarray, horizon: int) -> Int[np.ndarray, "period row"]:
+    """Those of some rows that are in play in each period, in order, the last one repeated."""
+    # where there is none, nothing that is computed of it will be used
+    each = [np.intersect1d(live, rows) for live in group.live[:horizon]]
+    each = [x if len(x) else rows[:1] for x in each]
+    most = max(len(x) for x in each)
+    padded = [np.append(x, np.repeat(x[-1], most - len(x))) for x in each]
+    return np.array(padded, np.int32)
 
 
 def _box(score: Array) -> Array:
