@@ -163,21 +163,9 @@ def _both_ways(made: Program, paths: int) -> Any:
         b = boxes((made.game,), p)
         w = backward(made.game, made.method, p, b).values
         exact = [exact_course(made.game, made.method, p, w, f.regime, f.stay) for f in made.follow]
-        sampled = [
-            simulate_paths(
-                made.game,
-                made.method,
-                p,
-                w,
-                f.regime,
-                made.game.visited((f.regime,), f.stay),
-                b,
-                uniforms,
-                f.stay,
-            )
-            for f in made.follow
-        ]
-        return exact, sampled
+        starts, stays = [f.regime for f in made.follow], [f.stay for f in made.follow]
+        sampled = simulate_paths(made.game, made.method, p, w, starts, stays, b, uniforms)
+        return exact, [jax.tree.map(lambda x, k=k: x[k], sampled) for k in range(len(starts))]
 
     return jax.jit(one)
 

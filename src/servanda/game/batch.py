@@ -7,7 +7,6 @@ off inside the one traced function, so that no world's grid values outlive it.
 
 from __future__ import annotations
 
-import functools
 import os
 import threading
 from collections.abc import Callable
@@ -119,52 +118,36 @@ class Program:
             "failures": solved.failures,
         }
         for k, f in enumerate(self.follow):
-            several = not isinstance(f.regime, int)
-            starts = (f.regime,) if isinstance(f.regime, int) else f.regime
-            stays = (f.stay,) * len(starts) if isinstance(f.stay, bool) else f.stay
-            met: dict[int, np.ndarray] = {}
-            for stay in set(stays):
-                some = [m for m, s in zip(starts, stays, strict=True) if s == stay]
-                for k, rows in game.visited(some, stay).items():
-                    met[k] = np.union1d(met[k], rows) if k in met else rows
-
-            def follow(
-                start: int | Array,
-                stay: bool | Array,
-                f: Follow = f,
-                met: dict[int, np.ndarray] = met,
-            ) -> Course:
-                return simulate_paths(
-                    game,
-                    method,
-                    p,
-                    solved.values,
-                    start,
-                    met,
-                    boxes,
-                    uniforms,
-                    stay,
-                    f.exits,
-                    f.watch,
-                    f.values,
-                )
-
-            if not game.stocks:
-                each = [
-                    exact_course(game, method, p, solved.values, start, stay, f.watch)
-                    for start, stay in zip(starts, stays, strict=True)
-                ]
-                course = jax.tree.map(lambda *x: jnp.stack(x), *each) if several else each[0]
-            elif not several:
-                course = follow(starts[0], stays[0])
-            elif len(set(stays)) == 1:
-                one = functools.partial(follow, stay=stays[0])
-                course = jax.lax.map(one, jnp.array(starts))
-            else:
-                both = (jnp.array(starts), jnp.array(stays))
-                course = jax.lax.map(lambda each, follow=follow: follow(*each), both)
-            out[f"course{k}"] = course
+            out[f"course{k}"] = self._course(f, p, solved.values, boxes, uniforms)
         return out
+
+    def _course(
+        self, f: Follow, p: Parameters, values: Array, boxes: Array, uniforms: Array
+    ) -> Course:
+        game, method = self.game, self.method
+        starts = (f.regime,) if isinstance(f.regime, int) else f.regime
+        stays = (f.stay,) * len(starts) if isinstance(f.stay, bool) else f.stay
+
+        def exact(stay: bool) -> Course:
+            found: Course = jax.lax.map(
+                lambda m: exact_course(game, method, p, values, m, stay, f.watch),
+                jnp.array(starts),
+            )
+            return found
+
+        if game.stocks:
+            course = simulate_paths(
+                game, method, p, values, starts, stays, boxes, uniforms, f.exits, f.watch, f.values
+            )
+        elif len(set(stays)) == 1:
+            course = exact(stays[0])
+        else:
+            course = jax.tree.map(
+                lambda *x: jnp.stack([x[stay][k] for k, stay in enumerate(stays)]),
+                exact(False),
+                exact(True),
+            )
+        return jax.tree.map(lambda x: x[0], course) if isinstance(f.regime, int) else course
 
 
 def _alone(game: Game, p: Parameters, w: Array) -> Float[Array, "stage signatory"]:

@@ -11,7 +11,7 @@ stocks the distribution over positions is carried forward exactly.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -185,25 +185,26 @@ def simulate_paths(
     method: Method,
     p: Parameters,
     values: Array,
-    start: int | Array,
-    met: Mapping[int, np.ndarray],
+    starts: Sequence[int],
+    stays: Sequence[bool],
     boxes: Array,
     uniforms: Float[Array, "period 4 n"],
-    stay: bool | Array = True,
     exits: bool = False,
     watch: tuple[int, ...] = (),
     along: bool = True,
 ) -> Course:
-    """Follow `n` paths from a regime (see `Course`); traced by JAX.
+    """Follow `n` paths from each of some regimes: courses with a leading axis of them.
 
-    `met` are the rows of groups that the paths can meet (`Game.visited`); `values` are the W of
-    `backward` with `keep`, on `boxes`. With `stay` the paths follow the deal
-    as long as it is in force; without, they go wherever the game goes; which of the two may be
-    traced, and then the program is one for both. `exits` also gathers what
-    parties get on paths on which the deal breaks. `watch` are regimes whose values are wanted at
-    the stocks and phases that the paths come to; without `along` no values are read (NaN).
+    Traced by JAX. `values` are the W of `backward` with `keep`, on `boxes`. Where it `stays` a path
+    follows the deal as long as it is in force; elsewhere it goes wherever the game goes. `exits`
+    also gathers what parties get on paths on which the deal breaks. `watch` are regimes whose
+    values are wanted at the stocks and phases that the paths come to; without `along` no values
+    are read (NaN). The same random numbers serve every start.
     """
-    n = uniforms.shape[-1]
+    per_start = uniforms.shape[-1]
+    n = len(starts) * per_start
+    uniforms = jnp.tile(uniforms, len(starts))
+    met = _met(game, starts, stays)
     kinds, names = jnp.asarray(regime_kinds(game)), breakers(game)
     table = jnp.asarray(_rows(game))
     owner = channel_party(game, method.by_interest)
@@ -215,8 +216,13 @@ def simulate_paths(
     else:
         discounts = p.patience[owner] ** jnp.arange(game.scenario.horizon)[:, None]
 
-    follows, roams = stay is not False, stay is not True
-    both = follows and roams  # which of the two is traced
+    follows, roams = any(stays), not all(stays)
+    both = follows and roams
+    stay = jnp.asarray(np.repeat(stays, per_start))  # only looked at if `both`
+
+    def total(x: Array) -> Array:
+        """Summed over each start's own paths: [..., n] to [..., start]."""
+        return x.reshape(*x.shape[:-1], len(starts), per_start).sum(axis=-1)
 
     stage = game.asking
     of_regime = np.full(game.regimes, -1)
@@ -228,8 +234,7 @@ def simulate_paths(
     relevant = np.unique(of_regime[of_regime >= 0])
     asked_for = np.concatenate([stage.yes[relevant], stage.no[relevant].reshape(-1)])
     kept = forced | roams
-    begins = np.unique(start) if isinstance(start, int) else np.arange(game.regimes)
-    lived = np.unique(np.concatenate([np.flatnonzero(kept), begins, np.array(watch, int)]))
+    lived = np.unique([*np.flatnonzero(kept), *starts, *watch])
 
     def signing(s: _Paths, w: Array, box: Array, u: Array, now: Parameters) -> _Paths:
         if not (of_regime >= 0).any():
@@ -238,7 +243,7 @@ def simulate_paths(
         # a party that refuses is not asked twice in a period
         asked = jnp.asarray(of_regime)[s.regime]
         if both:
-            asked = jnp.where(jnp.asarray(stay) & ~jnp.asarray(forced)[s.regime], -1, asked)
+            asked = jnp.where(stay & ~jnp.asarray(forced)[s.regime], -1, asked)
         here, k = asked >= 0, jnp.maximum(asked, 0)
         yes, no = jnp.asarray(stage.yes)[k], jnp.asarray(stage.no)[k].T
         answers = jnp.concatenate([yes[None], no])
@@ -285,16 +290,26 @@ def simulate_paths(
         return following() if follows else roaming()
 
     def valued(s: _Paths, w: Array, box: Array) -> tuple[Array, Array]:
+        """Values of what is still to come: [channel, start], and watched [m, channel, start]."""
         if not along:
-            return jnp.full(len(owner), jnp.nan), jnp.zeros((0, len(owner)))
+            nothing = jnp.full((len(owner), len(starts)), jnp.nan)
+            return nothing, jnp.zeros((0, len(owner), len(starts)))
         coords = method.grid.within(box).coordinates(s.x.T)
         regimes = jnp.stack([s.regime, *(jnp.full(n, m) for m in watch)])
         alive = _box(s.score) * s.weight
-        means = jnp.einsum(
-            "n,mnc->mc", alive, _values_at(game, method, w, lived, coords, s.phase, regimes)
-        )
-        means = per_weight(means, jnp.sum(alive))
+        found = _values_at(game, method, w, lived, coords, s.phase, regimes)
+        means = per_weight(total(jnp.moveaxis(found, 1, -1) * alive), total(alive))
         return means[0], means[1:]
+
+    def tally(s: _Paths) -> tuple[Array, Array]:
+        """The probability of each kind of regime, and of being broken by each obligation."""
+        box = _box(s.score)
+        alive = box * s.weight
+        here = jax.nn.one_hot(kinds[s.regime], len(KINDS), axis=0)
+        gone = box * s.broken
+        if roams:
+            gone = gone + jnp.asarray(names)[s.regime].T * alive
+        return total(here * alive + box * s.left) / per_start, total(gone) / per_start
 
     def period(s: _Paths, item: Any) -> tuple[_Paths, Any]:
         w, w_next, box, box_next, t, live, u = item
@@ -303,19 +318,12 @@ def simulate_paths(
         there = replace(method, grid=method.grid.within(box_next))
         worth, seen = valued(s, w, box)
         alive = _box(s.score) * s.weight
-        regime = jnp.stack([jnp.mean(_box(s.score) * s.left[k]) for k in range(len(KINDS))])
-        here = jax.nn.one_hot(kinds[s.regime], len(KINDS), axis=0)
-        regime = regime + jnp.mean(here * alive, axis=1)
-        broken = jnp.mean(_box(s.score) * s.broken, axis=1)
-        if roams:
-            broken = broken + jnp.mean(jnp.asarray(names)[s.regime].T * alive, axis=1)
-        total = jnp.sum(alive)
-        stock = s.x @ alive
+        regime, broken = tally(s)
         v, _ = sign(game, p.at(t + 1), w_next)
         counts = discounts[jnp.asarray(t, int)][:, None]
         new = s
         flow_now = jnp.zeros((len(owner), n))
-        moves = jnp.zeros((len(game.scenario.decisions), width))
+        moves = jnp.zeros((len(game.scenario.decisions), width, len(starts)))
         for k in met:
             group = game.groups[k]
             row = table[k][s.regime, s.phase]
@@ -335,9 +343,9 @@ def simulate_paths(
             noticed, successor = events(group, z, row, s.regime, z.pattern[point, a][:, None])
             noticed, successor = noticed[:, 0].T, successor[:, 0].T  # [event, n]
             if follows:
-                forced = kinds[successor] == in_force
-                forced = forced | ~jnp.asarray(stay) if both else forced
-                noticed = jnp.where(forced, noticed, 0.0)
+                goes_on = kinds[successor] == in_force
+                goes_on = goes_on | ~stay if both else goes_on
+                noticed = jnp.where(goes_on, noticed, 0.0)
             e, _ = _draw(noticed, rest)
             chance = z.probability[a, point] * noticed[e, point]
             score = jnp.log(jnp.where(keep > 0, chance / jnp.where(keep > 0, keep, 1.0), 1.0))
@@ -376,15 +384,16 @@ def simulate_paths(
             )
             new = jax.tree.map(functools.partial(jnp.where, member), each, new)
             flow_now = jnp.where(member, flow, flow_now)
-            played = jnp.where(member, z.probability, 0.0) @ alive
+            played = total(jnp.where(member, z.probability, 0.0) * alive)
             for j in range(len(game.scenario.decisions)):
                 moves = moves.at[j, jnp.asarray(group.joint[:, j])].add(played)
-        means = (per_weight(x, total) for x in (flow_now @ alive, stock, moves))
+        sums = (total(flow_now * alive), total(s.x * alive), moves)
+        means = (per_weight(x, total(alive)) for x in sums)
         return new, (regime, broken, *means, worth, seen)
 
     zero = jnp.zeros(n)
     s = _Paths(
-        jnp.full(n, start),
+        jnp.asarray(np.repeat(starts, per_start)),
         jnp.full(n, begin),
         jnp.repeat(p.at(0).start[:, None], n, axis=1),
         zero + 1.0,
@@ -411,21 +420,29 @@ def simulate_paths(
     s = signing(s, values[-1], bounds[-1], jnp.full(n, 0.5), p.at(horizon))
     final, final_seen = valued(s, values[-1], bounds[-1])
     alive = _box(s.score) * s.weight
-    here = jax.nn.one_hot(kinds[s.regime], len(KINDS), axis=0)
-    last = jnp.mean(here * alive + _box(s.score) * s.left, axis=1)
-    gone = jnp.mean(_box(s.score) * s.broken, axis=1)
-    if roams:
-        gone = gone + jnp.mean(jnp.asarray(names)[s.regime].T * alive, axis=1)
-    return Course(
+    last, gone = tally(s)
+    found = Course(
         jnp.concatenate([regime, last[None]]),
         jnp.concatenate([broken, gone[None]]),
         flow,
-        jnp.concatenate([stock, per_weight(s.x @ alive, jnp.sum(alive))[None]]),
+        jnp.concatenate([stock, per_weight(total(s.x * alive), total(alive))[None]]),
         moves,
-        jnp.mean(_box(s.score) * s.after_break, axis=1),
+        total(_box(s.score) * s.after_break) / per_start,
         jnp.concatenate([value, final[None]]),
         jnp.concatenate([seen, final_seen[None]]),
     )
+    by_start: Course = jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), found)
+    return by_start
+
+
+def _met(game: Game, starts: Sequence[int], stays: Sequence[bool]) -> dict[int, np.ndarray]:
+    """The rows of groups that paths from some regimes can meet."""
+    met: dict[int, np.ndarray] = {}
+    for stay in set(stays):
+        some = [m for m, s in zip(starts, stays, strict=True) if s == stay]
+        for k, rows in game.visited(some, stay).items():
+            met[k] = np.union1d(met[k], rows) if k in met else rows
+    return met
 
 
 def per_weight(total: Array, weight: Array) -> Array:
