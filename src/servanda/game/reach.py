@@ -82,22 +82,19 @@ def _hulls(
     games: Sequence[Game], p: Parameters, low: Array, high: Array, periods: int
 ) -> Float[Array, "period+1 bound stock"]:
     """Bounds of the reachable stocks at the start of each period."""
-    corners = np.array(list(itertools.product((0.0, 1.0), repeat=len(low))))
-    share = jnp.asarray(np.concatenate([corners, np.full((1, len(low)), 0.5)]).T)
-
     groups = [g for game in games for g in game.groups]
     courses = [g.courses for g in groups]
-    going = {
-        name: ways(games[0], groups, courses, moving_names(games[0].scenario, name)).places
-        for name in games[0].stocks
-    }
+    going = {}
+    for name in games[0].stocks:
+        read = moving_names(games[0].scenario, name)
+        going[name] = ways(games[0], groups, courses, read).places, _corners(games[0], read)
 
     def onward(box: Array, period: Array) -> tuple[Array, Array]:
-        x = box[0][:, None] * (1.0 - share) + box[1][:, None] * share
         now = p.at(period)
-        ends = [
-            arrivals(games[0], places, now, x, period, name)[0] for name, places in going.items()
-        ]
+        ends = []
+        for name, (places, share) in going.items():
+            x = box[0][:, None] * (1.0 - share) + box[1][:, None] * share
+            ends.append(arrivals(games[0], places, now, x, period, name)[0])
         bounds = [jnp.stack([end.min() for end in ends]), jnp.stack([end.max() for end in ends])]
         new = jnp.clip(jnp.stack(bounds), low, high)
         # a formula may fail far from where play goes: what is not a number excludes nothing
@@ -109,3 +106,11 @@ def _hulls(
     calendar = jnp.minimum(jnp.arange(periods) * 1.0, games[0].scenario.horizon)
     _, later = jax.lax.scan(onward, start, calendar)
     return jnp.concatenate([start[None], later])
+
+
+def _corners(game: Game, read: frozenset[str]) -> Float[np.ndarray, "stock corner"]:
+    """Shares of the way through a box: its corners and its centre, as far as formulas that `read`
+    these names can tell them apart."""
+    ends = [(0.0, 1.0) if name in read else (0.5,) for name in game.stocks]
+    corners = np.array(list(itertools.product(*ends)))
+    return np.concatenate([corners, np.full((1, len(ends)), 0.5)]).T
