@@ -214,7 +214,6 @@ def _reaching(program: Program, theta: np.ndarray) -> Any:
     offered = [v.proposal for v in program.game.variants if v.proposal is not None]
     extra = () if all(p in named for p in offered) else (program.game,)
     own = (program.offers,) if program.offers is not None else (scenario.proposals,)
-    alone = program.once and bool(extra)  # no other program shares these bounds
 
     def make() -> tuple[Any, Any]:
         games = (build(scenario, [Variant(p) for p in named] or [Variant(None)]), *extra)
@@ -223,13 +222,11 @@ def _reaching(program: Program, theta: np.ndarray) -> Any:
         def one(theta: Array) -> Array:
             return reach.boxes(games, parameters(games[0], theta, program.names, unit))
 
-        # formulas and nothing else: XLA's own options run the fastest by far, and compile slowly
-        options = compiler_options(True) if alone else None
         depends = ("reach", scenario, [game.variants for game in games], program.names)
-        function = traced(one, depends, (theta,), options, None)
+        function = traced(one, depends, (theta,), compiler_options(once=True), None)
         return (games, own), function.lower(theta).compile()
 
-    key = (program.names, theta.shape, alone, *map(id, own), *map(id, extra))
+    key = (program.names, theta.shape, *map(id, own), *map(id, extra))
     return _REACHING.get(key, make)[1]
 
 
