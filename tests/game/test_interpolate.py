@@ -148,14 +148,16 @@ def test_without_stocks_the_value_is_the_value(scheme: Scheme) -> None:
     np.testing.assert_array_equal(out[0, :, :, 0], values[jnp.array([0, 1, 0, 1]), 0].T)
 
 
-def problem(levels: tuple[int, ...], channels: int, nodes: int = 11) -> tuple[jax.Array, ...]:
+def problem(
+    levels: tuple[int, ...], channels: int, nodes: int = 11, moves: int = 4
+) -> tuple[jax.Array, ...]:
     """Values, points, table and pattern with several of everything."""
     rng = np.random.default_rng(5)
     return (
         jnp.asarray(rng.normal(size=(3, int(np.prod(levels)), channels))),
-        jnp.asarray(somewhere(levels, (2, 4, nodes), seed=6)),
+        jnp.asarray(somewhere(levels, (2, moves, nodes), seed=6)),
         jnp.array([1, 0, 1, 1], jnp.int32),
-        jnp.asarray(rng.integers(0, 3, size=(4, 4)), jnp.int32),
+        jnp.asarray(rng.integers(0, 3, size=(4, moves)), jnp.int32),
     )
 
 
@@ -196,15 +198,21 @@ SHAPES = [
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize(("levels", "channels"), SHAPES)
+@pytest.mark.parametrize(("nodes", "moves"), [(11, 4), (1, 6)], ids=["grid", "paths"])
 def test_kernel_and_reference_agree(
-    levels: tuple[int, ...], channels: int, scheme: Scheme, monkeypatch: pytest.MonkeyPatch
+    levels: tuple[int, ...],
+    channels: int,
+    scheme: Scheme,
+    nodes: int,
+    moves: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("SERVANDA_KERNEL", raising=False)
     reason = kernel.status(sum(count > 1 for count in levels), "kernel", SCHEMES.index(scheme))
     if reason != "ready":
         pytest.skip(reason)
-    values, points, table, pattern = problem(levels, channels)
-    weights = jnp.asarray(np.random.default_rng(8).normal(size=(4, channels, 4, 11)))
+    values, points, table, pattern = problem(levels, channels, nodes, moves)
+    weights = jnp.asarray(np.random.default_rng(8).normal(size=(4, channels, moves, nodes)))
 
     def figure(function: Callable[..., jax.Array]) -> Callable[..., tuple[jax.Array, jax.Array]]:
         def weighed(values: jax.Array, points: jax.Array) -> tuple[jax.Array, jax.Array]:

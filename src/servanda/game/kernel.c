@@ -163,6 +163,37 @@ INLINE void backward(const enum scheme scheme, const struct job *j, int64_t tabl
   }
 }
 
+/* Values where every row has one node: its moves side by side, each with its own value function. */
+INLINE void forward_moves(const enum scheme scheme, const struct job *j) {
+  const int64_t four = scheme >= QUADRATIC ? 4 * (1 + K) : 4;
+  const int corners = scheme == MULTILINEAR ? BOX : K + 1;
+  for (int64_t r = 0; r < j->regimes; r++) {
+    if (j->table[r] < 0) continue;
+    for (int64_t a = 0; a < j->moves; a += LANES) {
+      const int64_t count = j->moves - a < LANES ? j->moves - a : LANES;
+      const double *points = j->points + (j->table[r] * j->moves + a) * j->coordinates;
+      const int32_t *pattern = j->pattern + r * j->moves + a;
+      lanes point[ROOM];
+      UNROLL for (int k = 0; k < K; k++)
+        UNROLL for (int n = 0; n < LANES; n++)
+          point[k][n] = points[(n < count ? n : 0) * j->coordinates + j->axis[k]];
+      struct terms terms;
+      weigh(scheme, j, point, &terms);
+      for (int n = 0; n < LANES; n++) {
+        const int64_t block = pattern[n < count ? n : 0] * j->grid * j->width;
+        for (int i = 0; i < corners; i++) terms.place[i][n] += block;
+      }
+      const double *rows = j->rows;
+      for (int64_t c = 0; c < j->channels; c += 4, rows += four) {
+        const double *const one[TOGETHER] = {rows};
+        vec value[TOGETHER][LANES];
+        add_up(scheme, 1, &terms, one, value);
+        spread(j, value[0], j->out + r * j->channels * j->moves + a, c, count);
+      }
+    }
+  }
+}
+
 /* One pass over all tables, moves and nodes. */
 INLINE void sweep(const enum scheme scheme, const int back, const struct job *j) {
   for (int64_t u = 0; u < j->tables; u++)
@@ -212,7 +243,10 @@ XLA_FFI_Error *servanda_forward(XLA_FFI_CallFrame *frame) {
   XLA_FFI_Error *error = read_job(frame, 0, &j, &scheme);
   if (error) return error;
   fill_rows(scheme, &j);
-  sweep(SCHEME, 0, &j);
+  if (j.nodes == 1)
+    forward_moves(SCHEME, &j);
+  else
+    sweep(SCHEME, 0, &j);
   return NULL;
 }
 
