@@ -79,12 +79,21 @@ def backward(
         period, live, swept, box, fixed = x
         if constant:
             live = [jnp.asarray(np.unique(g.live[0])) for g in game.groups]
-        v, _ = sign(game, p.at(period + 1), w)
         ops = evaluated(box, period) if fixed is None else fixed
-        held = None if moved.all() else (~(swept | stirring), w)
-        new, chosen, failed = sweep(
-            game, method, plans, ops, p.at(period), v, live, keep=policies, held=held
-        )
+
+        def swept_once(w: Array, held: Array | None = None) -> Any:
+            v, _ = sign(game, p.at(period + 1), w)
+            stay = None if held is None else (held, w)
+            return sweep(game, method, plans, ops, p.at(period), v, live, keep=policies, held=stay)
+
+        if moved.all():
+            new, chosen, failed = swept_once(w)
+        else:
+            held = ~(swept | stirring)
+            none = [None for _ in game.groups]
+            new, chosen, failed = jax.lax.cond(
+                held.all(), lambda w, _: (w, none, jnp.zeros((), int)), swept_once, w, held
+            )
         # the last epoch may be longer than what is left of the horizon
         due = period < horizon
         w = jnp.where(due, new, w)
