@@ -5,6 +5,7 @@ on standard error, and an exit code: 0 done, 1 only warnings (`check`), 2 a mist
 interrupted. Everything heavy is imported inside the commands, so that `--help` answers at once.
 """
 
+import atexit
 import gc
 import io
 import os
@@ -22,8 +23,9 @@ __all__ = ["app", "cases", "lenses", "main", "questions"]
 def main(tokens: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; `tokens` defaults to what was typed."""
     # what libraries make while they are read in stays: looking through it again and again is a
-    # fifth of the time that reading them in takes
+    # fifth of the time that reading them in takes, and at the end nobody needs the memory
     gc.set_threshold(100_000, 50, 50)
+    atexit.register(gc.freeze)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without λ or – is no reason to fail
             stream.reconfigure(errors="replace")

@@ -20,8 +20,9 @@ import jax
 import jaxlib
 
 from servanda import __version__
+from servanda.cache import cache_directory
 from servanda.game import kernel
-from servanda.game.runtime import cache_directory, processor
+from servanda.game.runtime import processor
 
 _SOURCES = ("game", "scenario")
 """The folders whose code says what a trace is."""

@@ -27,6 +27,8 @@ import jaxlib
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from servanda.cache import cache_directory
+
 MAX_STOCKS = 6
 _VECTOR = 4  # channels a vector of the kernel holds
 SLOPES = 2
@@ -290,15 +292,13 @@ def _cpu() -> tuple[str, ...]:
 
 
 def _cache_folder() -> Path:
-    """$SERVANDA_CACHE, $XDG_CACHE_HOME/servanda or ~/.cache/servanda, made if need be.
+    """The user's cache directory, made if need be.
 
     Raises:
         OSError: it cannot be made, or SERVANDA_CACHE=off.
     """
-    own = os.environ.get("SERVANDA_CACHE")
-    if own == "off":
+    if os.environ.get("SERVANDA_CACHE") == "off":
         raise FileNotFoundError("SERVANDA_CACHE switches the cache off")
-    shared = os.environ.get("XDG_CACHE_HOME")
-    folder = Path(own) if own else (Path(shared) if shared else Path.home() / ".cache") / "servanda"
+    folder = cache_directory()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder

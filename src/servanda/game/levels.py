@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from servanda import __version__
+from servanda.cache import cache_file
 from servanda.game import kept, kernel, reach
 from servanda.game.backward import backward
 from servanda.game.batch import stakes
@@ -26,7 +27,7 @@ from servanda.game.grid import MOST_LEVELS, coarser, even_levels, usual_nodes
 from servanda.game.interpolate import SCHEMES
 from servanda.game.method import make_method
 from servanda.game.regimes import Variant
-from servanda.game.runtime import cache_file, compiler_options
+from servanda.game.runtime import compiler_options
 from servanda.game.size import refuse_if_too_large
 from servanda.game.tables import parameters
 from servanda.scenario.model import Scenario

@@ -235,6 +235,8 @@ class _Job:
             }
             modal_run = steps.count(lambda: run(self.central, self.world))
             parts["interests"] = pool.submit(steps.count, self.by_interest)
+            # the first array takes xarray a while, for it looks for other libraries
+            pool.submit(xr.DataArray, 0.0)
             spread_out = run(self.plain, sample, lambda done, total: steps.add(), pool)
             found = {name: part.result() for name, part in parts.items()}
         finally:

@@ -8,6 +8,7 @@ of hypotheses, so that hypothesis weights can change afterwards without drawing 
 
 from __future__ import annotations
 
+import importlib.metadata
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -17,10 +18,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from servanda.cache import cache_file
 from servanda.errors import QuestionError
 from servanda.scenario.model import Scenario
 
 Combination = tuple[int, ...]
+
+KEPT_NUMBERS = 50_000
+"""Sobol points of more numbers are not kept: there making them is not what takes time."""
 
 
 @dataclass(frozen=True)
@@ -171,11 +176,28 @@ def _sobol(scenario: Scenario, n: int, random: np.random.Generator) -> np.ndarra
     ]
     points = np.full((n, len(varies)), 0.5)
     if any(varies):
+        points[:, np.array(varies)] = _sequence(sum(varies), max(n - 1, 1).bit_length(), random)[:n]
+    return points
+
+
+def _sequence(dimensions: int, bits: int, random: np.random.Generator) -> np.ndarray:
+    """2^bits scrambled Sobol points; of a few thousand numbers kept in the user's cache directory.
+
+    Reading SciPy's statistics in takes a second, more than most of an answer's parts.
+    """
+    numbers = dimensions << bits
+    version = importlib.metadata.version("scipy")
+    key = (version, dimensions, bits, random.bit_generator.state)
+    store = cache_file("sobol", key) if numbers <= KEPT_NUMBERS else None
+    known = store.read() if store else None
+    if known is None or len(known) != numbers or not all(0 <= x < 1 for x in known):
         from scipy.stats import qmc
 
-        sampler = qmc.Sobol(sum(varies), scramble=True, seed=random)
-        points[:, np.array(varies)] = sampler.random_base2(max(n - 1, 1).bit_length())[:n]
-    return points
+        sampler = qmc.Sobol(dimensions, scramble=True, seed=random)
+        known = sampler.random_base2(bits).reshape(-1).tolist()
+        if store:
+            store.write(known)
+    return np.array(known).reshape(-1, dimensions)
 
 
 def _every_distribution(scenario: Scenario, name: str) -> list[Any]:
