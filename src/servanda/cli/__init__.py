@@ -26,6 +26,8 @@ def main(tokens: Sequence[str] | None = None) -> int:
     # fifth of the time that reading them in takes, and at the end nobody needs the memory
     gc.set_threshold(100_000, 50, 50)
     atexit.register(gc.freeze)
+    # worlds are the parallel axis; threads inside a small matrix only wait for each other
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without λ or – is no reason to fail
             stream.reconfigure(errors="replace")
