@@ -426,8 +426,7 @@ class _Job:
         root, n = self.plain.game.roots[0], len(self.scenario.parties)
         value = out["value"][:, :, :n]
         signed, without = value[:, root["signed"]], value[:, root["no_deal"]]
-        gain: np.ndarray = np.where(np.isclose(signed, without, 1e-9, 0), 0.0, signed - without)
-        return gain
+        return _gain(signed, without)
 
     def _shams(self, worth0: np.ndarray, out: dict[str, Any]) -> tuple[Sham, ...]:
         """Worth to each obliged party with its own hands bound, against no deal with them free.
@@ -481,7 +480,8 @@ class _Job:
 
     def _interests(self, part: dict[str, Any]) -> xr.DataArray:
         value, root = part["value"][0], self.plain.game.roots[0]
-        gain = (value[root["signed"]] - value[root["no_deal"]])[len(self.scenario.parties) :]
+        n = len(self.scenario.parties)
+        gain = _gain(value[root["signed"], n:], value[root["no_deal"], n:])
         flows = self.scenario.interests.items()
         names = [f"{p}.{name}" for p, flow in flows for name in flow]
         return xr.DataArray(gain, dims=("interest",), coords={"interest": names})
@@ -558,6 +558,12 @@ def headlines(program: Program, out: dict[str, Any]) -> dict[str, float]:
     course = np.asarray(course_of(out, 0).regime)[..., KINDS.index("in_force")]
     survival = course.reshape(-1, course.shape[-1])[0]
     found |= {f"survival.{t}": float(survival[t]) for t in (4, 8, 16, 40) if t < len(survival)}
+    return found
+
+
+def _gain(value: np.ndarray, without: np.ndarray) -> np.ndarray:
+    """What is gained over no deal; 0 if it is rounding."""
+    found: np.ndarray = np.where(np.isclose(value, without, 1e-9, 0), 0.0, value - without)
     return found
 
 
