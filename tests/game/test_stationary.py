@@ -109,3 +109,16 @@ def test_what_does_not_settle_is_said() -> None:
     short = replace(program, method=replace(program.method, sweeps=0, most=3, tolerance=0.0))
     assert not read_solution(short, worlds, run(short, worlds)).settled
     assert read_solution(program, worlds, run(program, worlds)).settled
+
+
+def test_a_constant_income_changes_no_policy_where_values_do_not_settle() -> None:
+    """The finite game that is taken then ends with positions that last, not with nothing: with c
+    more a period everything is worth c / (1 - δ) more, whichever places settle."""
+    given_up = {"sweeps": 0, "most": 3, "tolerance": 0.0, "restless": 0.0, "finite": 30}
+    found, tail = values(RIVALS, **given_up)
+    assert np.all(tail.left > 0)
+    richer, _ = values(
+        RIVALS.replace("north: {trade: trust", "north: {trade: trust + 7"), **given_up
+    )
+    np.testing.assert_allclose(richer[:, 0] - found[:, 0], 7 / (1 - 0.98), rtol=1e-9)
+    np.testing.assert_allclose(richer[:, 1:], found[:, 1:], rtol=1e-9)

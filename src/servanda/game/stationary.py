@@ -6,7 +6,8 @@ Plain sweeps come first: they are longer and longer finite horizons, and pick th
 themselves they come near it no faster than the discount factor, so after every `EVERY` further
 sweeps values are extrapolated from how the last ones changed (Anderson mixing, taken in turns with
 plain steps: Pratapa, Suryanarayana and Pask 2016), until one more sweep changes little. If that is
-never so, play goes round in circles; what a game of `Method.finite` periods is worth is taken then.
+never so, play goes round in circles; what a game of `Method.finite` periods is worth is taken then,
+after which every position is worth its one period for ever, as it is before the first sweep.
 All this is one loop around one sweep, for a program holds every sweep that is written down.
 
 The derivative is that of the fixed point: if w = T(w, θ), then dw = (1 - ∂T/∂w)^-1 ∂T/∂θ dθ.
@@ -145,6 +146,7 @@ class _Past(NamedTuple):
     mark: Array  # [place] what sweeps have to change half as much as, to count as getting on
     since: Array  # [place] sweeps since they last did
     final: Array  # [place] bool: settled or given up; in the finite game: not in it
+    end: Float[Array, "place n"]  # what comes after the finite game
     sweeps: Array  # with extrapolation
 
 
@@ -164,7 +166,8 @@ def _settled(
     count; what a sweep changes is measured after multiplication by `scale` [channel]. What is done
     at a place follows what happens at those that it `leads` to, so that nothing depends on what
     else is solved. `begin` is a number of plain sweeps to start with, and what to multiply the
-    first one's result by [channel]. `finite` sweeps, from zero, are what restless places get.
+    first one's result by [channel]. `finite` sweeps, from that first result, are what restless
+    places get.
     """
     shape = w.shape
     after = jnp.asarray(leads)
@@ -199,9 +202,12 @@ def _settled(
     def step(past: _Past) -> _Past:
         plain, mixing = past.stage == PLAIN, past.stage == MIXED
         out = flat(once(whole(past.flat), past.final & ~plain))
+        end = past.end
         if begin is not None:
+            first = plain & (past.done == 0)
             more = jnp.broadcast_to(begin[1], shape[2:]).reshape(-1)
-            out = out * jnp.where(plain & (past.done == 0), more, 1.0)
+            out = out * jnp.where(first, more, 1.0)
+            end = jnp.where(first, out, end)
         out = jnp.where(past.final[:, None] & ~plain, past.flat, out)
         change = weight * (out - past.flat)
         own = jnp.sqrt(jnp.mean(jnp.square(change), axis=1))
@@ -228,6 +234,7 @@ def _settled(
             mark=jnp.where(mixing & halved, left, past.mark),
             since=jnp.where(mixing, since, 0),
             final=final,
+            end=end,
             sweeps=past.sweeps + now,
         )
         due = mixing & (past.done % EVERY == 0)
@@ -247,13 +254,13 @@ def _settled(
             return past._replace(stage=jnp.where(settled, OVER, past.stage))
         ended = (past.stage == FINITE) & (past.done >= finite)
         stirring = settled & (past.least > method.restless)
-        zero = jnp.where(stirring[:, None], 0.0, past.best)
+        again = jnp.where(stirring[:, None], past.end, past.best)
         stage = jnp.where(stirring.any() & (finite > 0), FINITE, OVER)
         return past._replace(
             stage=jnp.where(settled, stage, jnp.where(ended, OVER, past.stage)),
             done=jnp.where(settled, 0, past.done),
-            flat=jnp.where(settled, zero, past.flat),
-            best=jnp.where(settled, zero, past.best),
+            flat=jnp.where(settled, again, past.flat),
+            best=jnp.where(settled, again, past.best),
             final=jnp.where(settled, ~stirring, past.final),
         )
 
@@ -277,6 +284,7 @@ def _settled(
         mark=big,
         since=none,
         final=jnp.full(places, method.most == 0),
+        end=x,
         sweeps=nought,
     )
     if begin is None:
