@@ -11,7 +11,7 @@ stocks the distribution over positions is carried forward exactly.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -180,6 +180,89 @@ def _rows(game: Game) -> np.ndarray:
     return out[:, game.alike]
 
 
+def answered(
+    game: Game,
+    method: Method,
+    p: Parameters,
+    w: Array,
+    among: np.ndarray,
+    coords: Array,
+    phase: Array,
+    asked: Array,
+) -> tuple[Array, Array]:
+    """What an offer leads to at the paths' states: regimes and their probability, [answer, n].
+
+    The first answer is that all sign; then, that the j-th signatory is the first to refuse.
+    `asked` [n] is the stage of `game.asking`, and anything below 0 where nobody is asked. `among`
+    are all regimes that answers lead to.
+    """
+    stage, k = game.asking, jnp.maximum(asked, 0)
+    yes, no = jnp.asarray(stage.yes)[k], jnp.asarray(stage.no)[k].T
+    answers = jnp.concatenate([yes[None], no])
+    ahead, *after = _values_at(game, method, w, among, coords, phase, answers)
+    accept: list[Array] = []
+    for j in reversed(range(len(no))):
+        refusing = after[j]
+        q = accept_probability(p, jnp.asarray(stage.party[:, j])[k], ahead, refusing)
+        q = jnp.where(jnp.asarray(stage.asked[:, j])[k], q, 1.0)
+        ahead = q[:, None] * ahead + (1 - q[:, None]) * refusing
+        accept.insert(0, q)
+    chain = jnp.ones(len(asked))
+    refused = []
+    for q in accept:
+        refused.append(chain * (1 - q))
+        chain = chain * q
+    return answers, jnp.stack([chain, *refused])
+
+
+class _Step(NamedTuple):
+    """What was drawn for each path, [n] or [stock, n]."""
+
+    move: Array
+    chance: Array  # of the move and of what is noticed of it
+    score: Array  # log-likelihood of the phase that follows
+    regime: Array
+    phase: Array
+    x: Array
+
+
+def stepped(
+    group: Group,
+    z: _Position,
+    row: Array,
+    regime: Array,
+    phase: Array,
+    share: Array,
+    u: Float[Array, "draw n"],
+    among: Callable[[Array], Array] | None = None,
+) -> _Step:
+    """Draw a move out of `share` [a, n], what is noticed of it, the next phase and the stocks.
+
+    `among` says of the regimes that may follow, [event, n], which are not ruled out.
+    """
+    point = jnp.arange(share.shape[1])
+    a, rest = draw(share, u[0])
+    noticed, successor = events(group, z, row, regime, z.pattern[point, a][:, None])
+    noticed, successor = noticed[:, 0].T, successor[:, 0].T  # [event, n]
+    if among is not None:
+        noticed = jnp.where(among(successor), noticed, 0.0)
+    e, _ = draw(noticed, rest)
+    chance = z.probability[a, point] * noticed[e, point]
+    score = jnp.zeros(())
+    if z.branch is not None:
+        b, _ = draw(z.branch[:, a, point], u[1])
+        phase = z.target[b, point]
+        score = jnp.log(jnp.maximum(z.branch[b, a, point], 1e-300))
+    d, _ = draw(jnp.broadcast_to(z.draw[:, None], (z.draw.shape[0], len(point))), u[2])
+    return _Step(a, chance, score, successor[e, point], phase, z.arrival[d, a, point].T)
+
+
+def _stays_in(kinds: Array, free: Array | None, successor: Array) -> Array:
+    """Whether a deal goes on in the regimes that follow; on paths that are `free` it need not."""
+    goes_on = kinds[successor] == KINDS.index("in_force")
+    return goes_on if free is None else goes_on | free
+
+
 def simulate_paths(
     game: Game,
     method: Method,
@@ -239,42 +322,27 @@ def simulate_paths(
     def signing(s: _Paths, w: Array, box: Array, u: Array, now: Parameters) -> _Paths:
         if not (of_regime >= 0).any():
             return s
-        coords = method.grid.within(box).coordinates(s.x.T)
         # a party that refuses is not asked twice in a period
         asked = jnp.asarray(of_regime)[s.regime]
         if both:
             asked = jnp.where(stay & ~jnp.asarray(forced)[s.regime], -1, asked)
-        here, k = asked >= 0, jnp.maximum(asked, 0)
-        yes, no = jnp.asarray(stage.yes)[k], jnp.asarray(stage.no)[k].T
-        answers = jnp.concatenate([yes[None], no])
-        ahead, *after = _values_at(game, method, w, asked_for, coords, s.phase, answers)
-        accept: list[Array] = []
-        for j in reversed(range(len(no))):
-            refusing = after[j]
-            q = accept_probability(now, jnp.asarray(stage.party[:, j])[k], ahead, refusing)
-            q = jnp.where(jnp.asarray(stage.asked[:, j])[k], q, 1.0)
-            ahead = q[:, None] * ahead + (1 - q[:, None]) * refusing
-            accept.insert(0, q)
-        chain = jnp.ones(n)
-        refused = []
-        for q in accept:
-            refused.append(chain * (1 - q))
-            chain = chain * q
+        coords = method.grid.within(box).coordinates(s.x.T)
+        answers, shares = answered(game, method, now, w, asked_for, coords, s.phase, asked)
+        here, yes, no = asked >= 0, answers[0], answers[1:]
 
         def following() -> _Paths:
             left = s.left
-            for j, share in enumerate(refused):
+            for j, share in enumerate(shares[1:]):
                 leaves = jnp.where(here, s.weight * share, 0.0)
                 left = left + jax.nn.one_hot(kinds[no[j]], len(KINDS), axis=0) * leaves
             return s._replace(
                 left=left,
-                weight=jnp.where(here, s.weight * chain, s.weight),
+                weight=jnp.where(here, s.weight * shares[0], s.weight),
                 regime=jnp.where(here, yes, s.regime),
             )
 
         def roaming() -> _Paths:
-            shares = jnp.stack([chain, *refused])
-            pick = _draw(shares, u)[0][None]
+            pick = draw(shares, u)[0][None]
             goal = jnp.take_along_axis(answers, pick, 0)[0]
             likely = jnp.log(jnp.take_along_axis(shares, pick, 0)[0])
             return s._replace(
@@ -331,7 +399,6 @@ def simulate_paths(
             row = jnp.maximum(row, 0)
             z = _at(game, group, there, now, v, live[k], row, s.x, t, exits)
             # the move and what is noticed of it, given that the deal stays in force if it must
-            point = jnp.arange(n)
             share = z.probability
             if follows or exits:
                 ends = _ends(game, group, z, row)
@@ -339,23 +406,14 @@ def simulate_paths(
                 inside = ends[..., in_force].T
                 share = share * (jnp.where(stay, inside, 1.0) if both else inside)
             keep = jnp.sum(share, axis=0)
-            a, rest = _draw(share, u[0])
-            noticed, successor = events(group, z, row, s.regime, z.pattern[point, a][:, None])
-            noticed, successor = noticed[:, 0].T, successor[:, 0].T  # [event, n]
+            stays_in = None
             if follows:
-                goes_on = kinds[successor] == in_force
-                goes_on = goes_on | ~stay if both else goes_on
-                noticed = jnp.where(goes_on, noticed, 0.0)
-            e, _ = _draw(noticed, rest)
-            chance = z.probability[a, point] * noticed[e, point]
+                stays_in = functools.partial(_stays_in, kinds, ~stay if both else None)
+            point = jnp.arange(n)
+            step = stepped(group, z, row, s.regime, s.phase, share, u, stays_in)
+            chance = step.chance
             score = jnp.log(jnp.where(keep > 0, chance / jnp.where(keep > 0, keep, 1.0), 1.0))
-            phase = s.phase
-            if z.branch is not None:
-                b, _ = _draw(z.branch[:, a, point], u[1])
-                phase = z.target[b, point]
-                score = score + jnp.log(jnp.maximum(z.branch[b, a, point], 1e-300))
-            d, _ = _draw(jnp.broadcast_to(z.draw[:, None], (z.draw.shape[0], n)), u[2])
-            x = z.arrival[d, a, point].T
+            score = score + step.score
             flow = jnp.sum(z.probability[None] * z.flow, axis=1)
             left, gone = s.left, s.broken
             after = s.after_break
@@ -370,11 +428,11 @@ def simulate_paths(
                 later = now.patience[owner][:, None] * jnp.sum(z.probability * z.broken_value, 1)
                 then = counts * (soon + later)
                 after = after + s.weight * (s.gathered * jnp.sum(share, 0) + then)
-            gathered = s.gathered + counts * z.flow[:, a, point]
+            gathered = s.gathered + counts * z.flow[:, step.move, point]
             each = _Paths(
-                successor[e, point],
-                phase,
-                x,
+                step.regime,
+                step.phase,
+                step.x,
                 s.weight * (jnp.where(stay, keep, 1.0) if both else keep) if follows else s.weight,
                 s.score + score,
                 left,
@@ -465,7 +523,7 @@ def _box(score: Array) -> Array:
     return jnp.exp(score - jax.lax.stop_gradient(score))
 
 
-def _draw(
+def draw(
     probability: Float[Array, "choice n"], u: Float[Array, " n"]
 ) -> tuple[Int[Array, " n"], Float[Array, " n"]]:
     """The choice at quantile u of every path's distribution, and the quantile of u within it."""
