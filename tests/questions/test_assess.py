@@ -7,6 +7,7 @@ import pytest
 
 import servanda as sv
 from servanda.questions.assessment import Assessment
+from servanda.show.terminal import as_text
 
 TRUCE = """
 title: A truce without stocks
@@ -80,3 +81,28 @@ def test_with_few_stocks_a_grid_that_is_too_coarse_is_made_finer(
     assert not any("grid error" in note for note in fine.notes)
     for party in fine.parties:
         assert fine.grid_error[f"worth.{party}"] <= 0.2 * np.ptp(fine.worth.sel(party=party).values)
+
+
+COD = """
+title: Two fleets and a bank of cod
+period: quarter
+horizon: 6
+parties: {islanders: {patience: 0.9, acuity: 8}, trawlers: {patience: 0.9, acuity: 8}}
+assumptions: {growth: [0.2, 0.3, 0.4]}
+stocks: {cod: {start: 0.5, next: cod + growth*cod*(1 - cod) - 0.06*trawlers.overfish}}
+moves: {trawlers: [quota, overfish], islanders: [wait, cut_nets]}
+interests:
+  islanders: {catch: cod, quarrel: -0.3*islanders.cut_nets}
+  trawlers: {catch: cod*(0.6 + 0.5*trawlers.overfish), nets: -0.6*islanders.cut_nets}
+obligations: {keep_quota: {party: trawlers, never: [trawlers.overfish], verified: 0.6}}
+proposals: {pact: {signatories: [islanders, trawlers]}}
+"""
+
+
+def test_a_pact_that_nothing_hangs_on_changes_nothing() -> None:
+    """A breach has no consequence, so nobody's play or income depends on the deal."""
+    answer = sv.assess(sv.load(COD), "pact", worlds=4)
+    assert {v.answer for v in answer.verdicts} == {"changes nothing"}
+    page = as_text(answer)
+    assert "CHANGES NOTHING" in page
+    assert "DO NOT SIGN" not in page

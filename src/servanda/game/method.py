@@ -20,7 +20,7 @@ from servanda.scenario.worlds import modal
 FIRST = 12
 """Sweeps past the horizon before they are extrapolated (`stationary`), with stocks."""
 
-WHAT_IS_LEFT = 0.1
+WHAT_IS_LEFT = 0.03
 """Discount factor, from the start, at which a game that does not settle is taken to end."""
 
 LEFT_WITHOUT_STOCKS = 1e-12

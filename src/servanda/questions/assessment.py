@@ -25,7 +25,7 @@ class Verdict:
     """From one chair: sign or not, by how much, in which share of worlds, and what decides it."""
 
     party: str
-    answer: str  # "sign", "do not sign", "only if ..."
+    answer: str  # "sign", "do not sign", "only if", "undecided" or "changes nothing"
     asked: bool  # whether this party is a signatory
     worth: Spread
     share: float  # weight of the worlds in which the deal is worth more than none

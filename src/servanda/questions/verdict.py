@@ -4,7 +4,7 @@ In: worth to one party over worlds and at the modal world, and the rest of the a
 `Verdict`. "Sign" needs worth above zero in three quarters of the worlds (by weight), "do not sign"
 at most one quarter, and neither may turn when every worth is shifted by the grid error; between
 them the verdict names the one condition, an assumption's range or a hypothesis, that best separates
-the worlds.
+the worlds. A deal that is worth nothing either way in every world changes nothing.
 """
 
 from __future__ import annotations
@@ -67,6 +67,8 @@ def verdict_from(
     answers = {_answer(share(values > shift, w)) for shift in (-slack, 0.0, slack)}
     answer = answers.pop() if len(answers) == 1 else None
     turned = answer is None and _answer(good) is not None
+    if not values.any():
+        answer, turned = "changes nothing", False
     if answer is None:
         answer = "only if" if split else "undecided"
     if split is not None:

@@ -43,6 +43,7 @@ ANSWERS = {
     "do not sign": ("DO NOT SIGN", "would lose", "bold red"),
     "only if": ("ONLY IF", "would gain only if", "bold yellow"),
     "undecided": ("TOO CLOSE TO CALL", "too close to call", "bold yellow"),
+    "changes nothing": ("CHANGES NOTHING", "would neither gain nor lose", "bold yellow"),
 }
 
 
@@ -132,6 +133,9 @@ class _Page:
             ends = between(v.worth.low * per, v.worth.high * per, places=places)
             line += f" in the middle of the worlds, {ends} in 8 of 10"
         line += f". It is better than no deal {in_worlds(v.share, self.worlds)}."
+        if v.answer == "changes nothing":
+            where = " in every world" if self.worlds > 1 else ""
+            line = f"With the deal or without it, {who} gets the same{where}."
         found.append(Paragraph(line))
         if sign_uncertain(v.worth.median, v.worth.grid_error):
             words = "The error of the grid is as large as that: gain or loss is uncertain"
