@@ -75,7 +75,7 @@ def test_with_few_stocks_a_grid_that_is_too_coarse_is_made_finer(
     coarse = sv.assess(scenario, "truce", worlds=4)
     assert coarse.levels == (3, 3)
     assert any("grid error" in note for note in coarse.notes)
-    monkeypatch.setattr("servanda.questions.assess.REFINED", 3)
+    monkeypatch.setattr("servanda.questions.assess.REFINED", 4)
     fine = sv.assess(scenario, "truce", worlds=4)
     assert min(fine.levels) > 3
     assert not any("grid error" in note for note in fine.notes)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from servanda.game.grid import make_grid
+from servanda.game.grid import FEW_STOCKS, make_grid
 from servanda.game.interpolate import Scheme
 from servanda.game.period import DEFAULT_SCHEME, Method
 from servanda.scenario.formulas import evaluate
@@ -20,7 +20,7 @@ from servanda.scenario.worlds import modal
 FIRST = 12
 """Sweeps past the horizon before they are extrapolated (`stationary`), with stocks."""
 
-WHAT_IS_LEFT = 0.03
+WHAT_IS_LEFT, LEFT_WITH_FEW_STOCKS = 0.03, 0.002
 """Discount factor, from the start, at which a game that does not settle is taken to end."""
 
 LEFT_WITHOUT_STOCKS = 1e-12
@@ -51,7 +51,9 @@ def make_method(
         return int(np.clip(np.ceil(periods) - scenario.horizon, 2 * FIRST, MOST_SWEEPS))
 
     first = FIRST if scenario.stocks else until(LEFT_WITHOUT_STOCKS)
-    return Method(grid, scheme, by_interest, first, finite=until(WHAT_IS_LEFT))
+    few = len(scenario.stocks) <= FEW_STOCKS
+    finite = until(LEFT_WITH_FEW_STOCKS if few else WHAT_IS_LEFT)
+    return Method(grid, scheme, by_interest, first, finite=finite)
 
 
 def closer(method: Method) -> Method:
