@@ -149,6 +149,9 @@ INLINE double *d_value(const struct tape *t, int64_t i, int64_t offset) {
   return t->d_value[i] + t->moves[i] * offset;
 }
 
+/* A whole power's b is its exponent. */
+INLINE int reads_b(struct step s) { return s.operation >= NOT && s.operation != WHOLE_POWER; }
+
 /* ---- forward ---- */
 
 #define EACH for (int64_t n = 0; n < at.padded; n += LANES)
@@ -170,7 +173,7 @@ APART void forward(const struct tape *t, int64_t begin, int64_t end, struct plac
     double *z = value(t, i, at.offset);
     const int reads = s.operation >= NOT;
     const double *x = reads ? value(t, s.a, at.offset) : NULL;
-    const double *y = reads ? value(t, s.b, at.offset) : NULL;
+    const double *y = reads_b(s) ? value(t, s.b, at.offset) : NULL;
     const double *w = reads ? value(t, s.c, at.offset) : NULL;
     switch ((enum operation)s.operation) {
     case CONSTANT: {
@@ -244,7 +247,7 @@ APART void backward(const struct tape *t, int64_t begin, int64_t end, struct pla
     const double *g = d_value(t, i, at.offset), *z = value(t, i, at.offset);
     const int reads = s.operation >= NOT;
     const double *x = reads ? value(t, s.a, at.offset) : NULL;
-    const double *y = reads ? value(t, s.b, at.offset) : NULL;
+    const double *y = reads_b(s) ? value(t, s.b, at.offset) : NULL;
     switch ((enum operation)s.operation) {
     case SCALAR: t->d_scalar[s.a] += g[0]; break;
     case STOCK: {
@@ -269,7 +272,7 @@ APART void backward(const struct tape *t, int64_t begin, int64_t end, struct pla
       GIVE(b, -given * X / (Y * Y))
       break;
     case POWER:
-      GIVE_EACH(a, given * y[n] * pow(x[n], y[n] - 1.0))
+      GIVE_EACH(a, y[n] == 0.0 ? 0.0 : given * y[n] * pow(x[n], y[n] - 1.0))
       GIVE_EACH(b, given * (log(x[n] == 0.0 ? 1.0 : x[n]) * z[n]))
       break;
     case WHOLE_POWER:
@@ -326,7 +329,7 @@ static void want_rows(struct tape *t) {
   for (int64_t i = t->end[BY_POINT]; i < t->count; i++) {
     const struct step s = t->step[i];
     t->wanted[s.a] = t->wanted[s.c] = 1;
-    if (s.operation != WHOLE_POWER) t->wanted[s.b] = 1;
+    if (reads_b(s)) t->wanted[s.b] = 1;
   }
   for (int64_t f = 0; f < t->results; f++) t->wanted[t->result[f]] = 1;
   t->wants = 0;
@@ -473,7 +476,7 @@ static int is_sound(const struct tape *t) {
     if (s.operation < 0 || s.operation >= OPERATIONS || t->slot[i] < 0 || t->slot[i] >= t->slots)
       return 0;
     if (s.operation >= NOT) {
-      const int64_t b = s.operation == WHOLE_POWER ? s.a : s.b;
+      const int64_t b = reads_b(s) ? s.b : s.a;
       if (s.a < 0 || s.a >= i || b < 0 || b >= i || s.c < 0 || s.c >= i) return 0;
     } else if (s.operation != CONSTANT && (s.a < 0 || s.a >= there[s.operation - SCALAR])) {
       return 0;
