@@ -180,7 +180,7 @@ def _rows(game: Game) -> np.ndarray:
     return out[:, game.alike]
 
 
-def answered(
+def _answered(
     game: Game,
     method: Method,
     p: Parameters,
@@ -226,7 +226,7 @@ class _Step(NamedTuple):
     x: Array
 
 
-def stepped(
+def _stepped(
     group: Group,
     z: _Position,
     row: Array,
@@ -241,19 +241,19 @@ def stepped(
     `among` says of the regimes that may follow, [event, n], which are not ruled out.
     """
     point = jnp.arange(share.shape[1])
-    a, rest = draw(share, u[0])
+    a, rest = _draw(share, u[0])
     noticed, successor = events(group, z, row, regime, z.pattern[point, a][:, None])
     noticed, successor = noticed[:, 0].T, successor[:, 0].T  # [event, n]
     if among is not None:
         noticed = jnp.where(among(successor), noticed, 0.0)
-    e, _ = draw(noticed, rest)
+    e, _ = _draw(noticed, rest)
     chance = z.probability[a, point] * noticed[e, point]
     score = jnp.zeros(())
     if z.branch is not None:
-        b, _ = draw(z.branch[:, a, point], u[1])
+        b, _ = _draw(z.branch[:, a, point], u[1])
         phase = z.target[b, point]
         score = jnp.log(jnp.maximum(z.branch[b, a, point], 1e-300))
-    d, _ = draw(jnp.broadcast_to(z.draw[:, None], (z.draw.shape[0], len(point))), u[2])
+    d, _ = _draw(jnp.broadcast_to(z.draw[:, None], (z.draw.shape[0], len(point))), u[2])
     return _Step(a, chance, score, successor[e, point], phase, z.arrival[d, a, point].T)
 
 
@@ -327,7 +327,7 @@ def simulate_paths(
         if both:
             asked = jnp.where(stay & ~jnp.asarray(forced)[s.regime], -1, asked)
         coords = method.grid.within(box).coordinates(s.x.T)
-        answers, shares = answered(game, method, now, w, asked_for, coords, s.phase, asked)
+        answers, shares = _answered(game, method, now, w, asked_for, coords, s.phase, asked)
         here, yes, no = asked >= 0, answers[0], answers[1:]
 
         def following() -> _Paths:
@@ -342,7 +342,7 @@ def simulate_paths(
             )
 
         def roaming() -> _Paths:
-            pick = draw(shares, u)[0][None]
+            pick = _draw(shares, u)[0][None]
             goal = jnp.take_along_axis(answers, pick, 0)[0]
             likely = jnp.log(jnp.take_along_axis(shares, pick, 0)[0])
             return s._replace(
@@ -410,7 +410,7 @@ def simulate_paths(
             if follows:
                 stays_in = functools.partial(_stays_in, kinds, ~stay if both else None)
             point = jnp.arange(n)
-            step = stepped(group, z, row, s.regime, s.phase, share, u, stays_in)
+            step = _stepped(group, z, row, s.regime, s.phase, share, u, stays_in)
             chance = step.chance
             score = jnp.log(jnp.where(keep > 0, chance / jnp.where(keep > 0, keep, 1.0), 1.0))
             score = score + step.score
@@ -523,7 +523,7 @@ def _box(score: Array) -> Array:
     return jnp.exp(score - jax.lax.stop_gradient(score))
 
 
-def draw(
+def _draw(
     probability: Float[Array, "choice n"], u: Float[Array, " n"]
 ) -> tuple[Int[Array, " n"], Float[Array, " n"]]:
     """The choice at quantile u of every path's distribution, and the quantile of u within it."""

@@ -152,7 +152,7 @@ def _bound_options(
         names.document.report(
             path, f"{where} has {count} of 'never' and 'must'; it needs one", on_key=True
         )
-    if section.by is not None and section.must is None:
+    if section.by is not None and section.must is None and not damaged:
         names.document.report(
             (*path, "by"), f"{where}: 'by' goes with 'must', not with 'never'", on_key=True
         )
