@@ -31,6 +31,7 @@ from servanda.game.kept import register, traced
 from servanda.game.paths import Course, simulate_paths, value_at_start
 from servanda.game.period import Method, accept_probability, sign
 from servanda.game.regimes import Variant
+from servanda.game.rollout import rollout, starting_regimes
 from servanda.game.runtime import compiler_options
 from servanda.game.stationary import Tail
 from servanda.game.tables import Parameters, parameters
@@ -73,11 +74,13 @@ class Program:
     seed: int = 0
     once: bool = False  # runs in one world only: compiled quickly
     offers: tuple[Proposal, ...] | None = None  # that the grid's bounds follow; None: all
+    rollout: bool = False  # values at the start are read off paths, not the grid
 
     def uniforms(self) -> Float[np.ndarray, "period draw n"]:
         """Common random numbers, stratified over paths in every period (Latin hypercube)."""
         rng = np.random.default_rng([self.seed, 20250311])
-        shape = (self.game.scenario.horizon, 4, self.paths)
+        onward = self.method.onward if self.rollout else 0
+        shape = (self.game.scenario.horizon + onward, 4, self.paths)
         order = rng.permuted(np.broadcast_to(np.arange(self.paths), shape), axis=-1)
         return (order + rng.random(shape)) / self.paths
 
@@ -87,7 +90,7 @@ class Program:
         solved = [group.live.tobytes() for group in game.groups]
         return (
             game.scenario, game.variants, game.roots, solved, self.method, self.stakes, self.names,
-            self.follow,
+            self.follow, self.rollout,
         )  # fmt: skip
 
     def kernels(self) -> tuple[tuple[int, ...], int]:
@@ -106,8 +109,12 @@ class Program:
         """
         game, method = self.game, self.method
         p = parameters(game, theta, self.names, jnp.asarray(self.stakes))
-        solved = backward(game, method, p, boxes, keep=bool(self.follow))
+        solved = backward(game, method, p, boxes, keep=bool(self.follow) or self.rollout)
         start = value_at_start(game, method, p, solved.values[0], boxes)
+        if self.rollout and game.stocks:
+            first = starting_regimes(game)
+            missed = rollout(game, method, p, solved.values, first, boxes, uniforms)
+            start = start.at[np.array(first)].add(missed)
         value, accepted = sign(game, p.at(0), start)
         out: dict[str, Any] = {
             "play": start,
@@ -137,7 +144,17 @@ class Program:
 
         if game.stocks:
             course = simulate_paths(
-                game, method, p, values, starts, stays, boxes, uniforms, f.exits, f.watch, f.values
+                game,
+                method,
+                p,
+                values,
+                starts,
+                stays,
+                boxes,
+                uniforms[: game.scenario.horizon],
+                f.exits,
+                f.watch,
+                f.values,
             )
         elif len(set(stays)) == 1:
             course = exact(stays[0])
@@ -288,7 +305,8 @@ def run(
     own. Worlds are spread over the machine's cores, or over `pool`.
     """
     thetas = _thetas(values)
-    uniforms = program.uniforms() if program.follow else np.zeros((0, 4, 0))
+    drawn = bool(program.follow) or program.rollout
+    uniforms = program.uniforms() if drawn else np.zeros((0, 4, 0))
 
     first = _bounds(program, thetas[0]) if boxes is None else boxes[0]
     function = compiled(program, (thetas[0], first, uniforms))

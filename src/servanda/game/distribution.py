@@ -18,13 +18,13 @@ from servanda.game.build import Game
 from servanda.game.paths import (
     KINDS,
     Course,
-    _at,
-    _first_phase,
-    _rows,
+    at_states,
     breakers,
     events,
+    first_phase,
     per_weight,
     regime_kinds,
+    row_table,
 )
 from servanda.game.period import Method, channel_party, sign
 from servanda.game.tables import Parameters
@@ -45,7 +45,7 @@ def exact_course(
     """
     assert not game.stocks
     kinds, names = jnp.asarray(regime_kinds(game)), jnp.asarray(breakers(game)) * 1.0
-    table = jnp.asarray(_rows(game))
+    table = jnp.asarray(row_table(game))
     owner = channel_party(game, method.by_interest)
     regimes = jnp.repeat(jnp.arange(game.regimes), game.phases)
     phases = jnp.tile(jnp.arange(game.phases), game.regimes)
@@ -103,7 +103,7 @@ def exact_course(
         moves = jnp.zeros((len(decisions), width))
         for k, group in enumerate(game.groups):
             row = table[k][regimes, phases]
-            z = _at(
+            z = at_states(
                 game,
                 group,
                 method,
@@ -134,7 +134,7 @@ def exact_course(
         means = (per_weight(x, jnp.sum(moving)) for x in (flow, moves))
         return after, (regime, broken, *means, worth, seen)
 
-    mass = jnp.zeros(n).at[start * game.phases + _first_phase(game)].set(1.0)
+    mass = jnp.zeros(n).at[start * game.phases + first_phase(game)].set(1.0)
     horizon = game.scenario.horizon
     items = (
         values[:-1],

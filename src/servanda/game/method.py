@@ -23,6 +23,9 @@ FIRST = 12
 WHAT_IS_LEFT, LEFT_WITH_FEW_STOCKS = 0.03, 0.002
 """Discount factor, from the start, at which a game that does not settle is taken to end."""
 
+LEFT_BY_PATHS = 0.01
+"""Discount factor, from the start, at which paths that values are read off end (`rollout`)."""
+
 LEFT_WITHOUT_STOCKS = 1e-12
 """Without stocks a sweep costs next to nothing: they go on until a period counts for this."""
 
@@ -53,7 +56,8 @@ def make_method(
     first = FIRST if scenario.stocks else until(LEFT_WITHOUT_STOCKS)
     few = len(scenario.stocks) <= FEW_STOCKS
     finite = until(LEFT_WITH_FEW_STOCKS if few else WHAT_IS_LEFT)
-    return Method(grid, scheme, by_interest, first, finite=finite)
+    onward = until(LEFT_BY_PATHS) if scenario.stocks else 0
+    return Method(grid, scheme, by_interest, first, finite=finite, onward=onward)
 
 
 def closer(method: Method) -> Method:

@@ -85,6 +85,7 @@ class _Position(NamedTuple):
 
     probability: Array  # [a, n]
     flow: Array  # [channel, a, n]
+    worth: Array  # [channel, a, n] that, and the value of what follows
     arrival: Array  # [draw, a, n, stock]
     draw: Array  # [draw]
     branch: Array | None  # [branch, a, n]
@@ -94,7 +95,7 @@ class _Position(NamedTuple):
     broken_value: Array  # [channel, a, n] expected value of what follows, if the deal breaks here
 
 
-def _at(
+def at_states(
     game: Game,
     group: Group,
     method: Method,
@@ -138,6 +139,7 @@ def _at(
     return _Position(
         probability,
         tables.flow,
+        q,
         arrival,
         tables.draw,
         tables.branch,
@@ -172,7 +174,7 @@ def _ends(game: Game, group: Group, z: _Position, row: Array) -> Array:
     return found[row[:, None], z.pattern]
 
 
-def _rows(game: Game) -> np.ndarray:
+def row_table(game: Game) -> np.ndarray:
     """[group, regime, phase] the row of a position in a group, or -1."""
     out = np.full((len(game.groups), game.regimes, game.phases), -1, np.int32)
     for k, group in enumerate(game.groups):
@@ -180,7 +182,7 @@ def _rows(game: Game) -> np.ndarray:
     return out[:, game.alike]
 
 
-def _answered(
+def answered(
     game: Game,
     method: Method,
     p: Parameters,
@@ -199,7 +201,7 @@ def _answered(
     stage, k = game.asking, jnp.maximum(asked, 0)
     yes, no = jnp.asarray(stage.yes)[k], jnp.asarray(stage.no)[k].T
     answers = jnp.concatenate([yes[None], no])
-    ahead, *after = _values_at(game, method, w, among, coords, phase, answers)
+    ahead, *after = values_at(game, method, w, among, coords, phase, answers)
     accept: list[Array] = []
     for j in reversed(range(len(no))):
         refusing = after[j]
@@ -226,7 +228,7 @@ class _Step(NamedTuple):
     x: Array
 
 
-def _stepped(
+def stepped(
     group: Group,
     z: _Position,
     row: Array,
@@ -241,19 +243,19 @@ def _stepped(
     `among` says of the regimes that may follow, [event, n], which are not ruled out.
     """
     point = jnp.arange(share.shape[1])
-    a, rest = _draw(share, u[0])
+    a, rest = drawn(share, u[0])
     noticed, successor = events(group, z, row, regime, z.pattern[point, a][:, None])
     noticed, successor = noticed[:, 0].T, successor[:, 0].T  # [event, n]
     if among is not None:
         noticed = jnp.where(among(successor), noticed, 0.0)
-    e, _ = _draw(noticed, rest)
+    e, _ = drawn(noticed, rest)
     chance = z.probability[a, point] * noticed[e, point]
     score = jnp.zeros(())
     if z.branch is not None:
-        b, _ = _draw(z.branch[:, a, point], u[1])
+        b, _ = drawn(z.branch[:, a, point], u[1])
         phase = z.target[b, point]
         score = jnp.log(jnp.maximum(z.branch[b, a, point], 1e-300))
-    d, _ = _draw(jnp.broadcast_to(z.draw[:, None], (z.draw.shape[0], len(point))), u[2])
+    d, _ = drawn(jnp.broadcast_to(z.draw[:, None], (z.draw.shape[0], len(point))), u[2])
     return _Step(a, chance, score, successor[e, point], phase, z.arrival[d, a, point].T)
 
 
@@ -287,13 +289,13 @@ def simulate_paths(
     per_start = uniforms.shape[-1]
     n = len(starts) * per_start
     uniforms = jnp.tile(uniforms, len(starts))
-    met = _met(game, starts, stays)
+    met = met_rows(game, starts, stays)
     kinds, names = jnp.asarray(regime_kinds(game)), breakers(game)
-    table = jnp.asarray(_rows(game))
+    table = jnp.asarray(row_table(game))
     owner = channel_party(game, method.by_interest)
     in_force = KINDS.index("in_force")
     width = max([len(d.options) for d in game.scenario.decisions] or [1])
-    begin = _first_phase(game)
+    begin = first_phase(game)
     if p.scheduled:
         discounts = p.discount()[:, owner]
     else:
@@ -327,7 +329,7 @@ def simulate_paths(
         if both:
             asked = jnp.where(stay & ~jnp.asarray(forced)[s.regime], -1, asked)
         coords = method.grid.within(box).coordinates(s.x.T)
-        answers, shares = _answered(game, method, now, w, asked_for, coords, s.phase, asked)
+        answers, shares = answered(game, method, now, w, asked_for, coords, s.phase, asked)
         here, yes, no = asked >= 0, answers[0], answers[1:]
 
         def following() -> _Paths:
@@ -342,7 +344,7 @@ def simulate_paths(
             )
 
         def roaming() -> _Paths:
-            pick = _draw(shares, u)[0][None]
+            pick = drawn(shares, u)[0][None]
             goal = jnp.take_along_axis(answers, pick, 0)[0]
             likely = jnp.log(jnp.take_along_axis(shares, pick, 0)[0])
             return s._replace(
@@ -365,7 +367,7 @@ def simulate_paths(
         coords = method.grid.within(box).coordinates(s.x.T)
         regimes = jnp.stack([s.regime, *(jnp.full(n, m) for m in watch)])
         alive = _box(s.score) * s.weight
-        found = _values_at(game, method, w, lived, coords, s.phase, regimes)
+        found = values_at(game, method, w, lived, coords, s.phase, regimes)
         means = per_weight(total(jnp.moveaxis(found, 1, -1) * alive), total(alive))
         return means[0], means[1:]
 
@@ -397,7 +399,7 @@ def simulate_paths(
             row = table[k][s.regime, s.phase]
             member = row >= 0
             row = jnp.maximum(row, 0)
-            z = _at(game, group, there, now, v, live[k], row, s.x, t, exits)
+            z = at_states(game, group, there, now, v, live[k], row, s.x, t, exits)
             # the move and what is noticed of it, given that the deal stays in force if it must
             share = z.probability
             if follows or exits:
@@ -410,7 +412,7 @@ def simulate_paths(
             if follows:
                 stays_in = functools.partial(_stays_in, kinds, ~stay if both else None)
             point = jnp.arange(n)
-            step = _stepped(group, z, row, s.regime, s.phase, share, u, stays_in)
+            step = stepped(group, z, row, s.regime, s.phase, share, u, stays_in)
             chance = step.chance
             score = jnp.log(jnp.where(keep > 0, chance / jnp.where(keep > 0, keep, 1.0), 1.0))
             score = score + step.score
@@ -469,7 +471,7 @@ def simulate_paths(
         bounds[:-1],
         bounds[1:],
         jnp.arange(horizon) * 1.0,
-        {k: jnp.asarray(_live_among(game.groups[k], rows, horizon)) for k, rows in met.items()},
+        {k: jnp.asarray(live_among(game.groups[k], rows, horizon)) for k, rows in met.items()},
         uniforms,
     )
     s, (regime, broken, flow, stock, moves, value, seen) = jax.lax.scan(
@@ -493,7 +495,7 @@ def simulate_paths(
     return by_start
 
 
-def _met(game: Game, starts: Sequence[int], stays: Sequence[bool]) -> dict[int, np.ndarray]:
+def met_rows(game: Game, starts: Sequence[int], stays: Sequence[bool]) -> dict[int, np.ndarray]:
     """The rows of groups that paths from some regimes can meet."""
     met: dict[int, np.ndarray] = {}
     for stay in set(stays):
@@ -508,10 +510,11 @@ def per_weight(total: Array, weight: Array) -> Array:
     return jnp.where(weight > 0, total / jnp.where(weight > 0, weight, 1.0), jnp.nan)
 
 
-def _live_among(group: Group, rows: np.ndarray, horizon: int) -> Int[np.ndarray, "period row"]:
+def live_among(group: Group, rows: np.ndarray, periods: int) -> Int[np.ndarray, "period row"]:
     """Those of some rows that are in play in each period, in order, the last one repeated."""
     # where there is none, nothing that is computed of it will be used
-    each = [np.intersect1d(live, rows) for live in group.live[:horizon]]
+    past = len(group.live) - 1
+    each = [np.intersect1d(group.live[min(t, past)], rows) for t in range(periods)]
     each = [x if len(x) else rows[:1] for x in each]
     most = max(len(x) for x in each)
     padded = [np.append(x, np.repeat(x[-1], most - len(x))) for x in each]
@@ -523,7 +526,7 @@ def _box(score: Array) -> Array:
     return jnp.exp(score - jax.lax.stop_gradient(score))
 
 
-def _draw(
+def drawn(
     probability: Float[Array, "choice n"], u: Float[Array, " n"]
 ) -> tuple[Int[Array, " n"], Float[Array, " n"]]:
     """The choice at quantile u of every path's distribution, and the quantile of u within it."""
@@ -536,12 +539,12 @@ def _draw(
     return pick, jnp.clip(rest, 0.0, 1 - 1e-15)
 
 
-def _first_phase(game: Game) -> int:
+def first_phase(game: Game) -> int:
     start = tuple(p.start for p in game.scenario.phases.values())
     return game.phase_values.index(start)
 
 
-def _values_at(
+def values_at(
     game: Game,
     method: Method,
     w: Array,
@@ -571,5 +574,5 @@ def value_at_start(game: Game, method: Method, p: Parameters, w: Array, boxes: A
     x = method.grid.within(boxes[0]).coordinates(p.at(0).start)[None, None, None]
     which = jnp.arange(game.regimes, dtype=jnp.int32)[:, None]
     zero = jnp.zeros(game.regimes, jnp.int32)
-    start = w[game.alike, _first_phase(game)]
+    start = w[game.alike, first_phase(game)]
     return interpolate(start, x, zero, which, method.grid.levels, method.scheme)[:, :, 0, 0]

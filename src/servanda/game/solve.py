@@ -117,7 +117,7 @@ def prepare(
     """The program of one proposal, after checking that it fits in memory.
 
     With `fine` the grid is finer, its bounds follow this proposal, not every offer of the scenario,
-    and values past the horizon are brought closer.
+    values past the horizon are brought closer, and those at the start are read off the paths.
     """
     worlds = modal(scenario) if worlds is None else worlds
     offer = find_proposal(scenario, proposal)
@@ -130,7 +130,15 @@ def prepare(
         method = closer(method)
     offers = (offer,) if fine and offer is not None else None
     program = Program(
-        game, method, stakes(scenario), tuple(worlds.names), (), paths, seed, offers=offers
+        game,
+        method,
+        stakes(scenario),
+        tuple(worlds.names),
+        (),
+        paths,
+        seed,
+        offers=offers,
+        rollout=fine and paths > 0,
     )
     return program, worlds
 

@@ -52,7 +52,7 @@ TOGETHER = 8
 """Up to so many packages of terms are solved in one program with bound hands."""
 
 PATHS = 32
-FINE_PATHS = 1024
+FINE_PATHS = 512
 
 REFINED = 2
 """How often the grid is made finer where its error is too large, with few stocks."""
@@ -201,7 +201,9 @@ class _Job:
         offers = (proposal, *packages(scenario, proposal, seed)) if chosen != usual else None
         central = plain
         if fine:
-            central = replace(plain, method=method, paths=paths, once=True, offers=offers)
+            central = replace(
+                plain, method=method, paths=paths, once=True, offers=offers, rollout=True
+            )
         root = game.roots[0]
         starts = (root["signed"], root["signed"], root["no_deal"])
         follow = (Follow(starts, (True, False, False), exits=True, values=False),)
@@ -282,7 +284,8 @@ class _Job:
         if not packs:
             game = build(self.scenario, variants)
             packs = tuple(range(len(variants)))
-            out = run(replace(self.central, game=game, follow=(), once=True), self.world)
+            grid = replace(self.central, game=game, follow=(), once=True, rollout=False)
+            out = run(grid, self.world)
         value = out["value"][0]
         without = value[game.roots[packs[whole]]["no_deal"]]
         worths = np.array([value[game.roots[k]["signed"]] - without for k in packs])
