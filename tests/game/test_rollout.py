@@ -119,7 +119,8 @@ def test_worth_by_interest_still_adds_up() -> None:
     plain = read_solution(program, world, run(program, world))
     split = replace(program, method=replace(program.method, by_interest=True))
     found = read_solution(split, world, run(split, world))
-    np.testing.assert_allclose(found.worth, plain.worth, atol=1e-9)
+    # sweeps past the horizon end a little earlier or later if interests are looked at too
+    np.testing.assert_allclose(found.worth, plain.worth, atol=1e-4)
     names = [str(x) for x in found.worth_by_interest.interest.values]
     for k, party in enumerate(("upland", "lowland")):
         own = [i for i, name in enumerate(names) if name.startswith(party + ".")]
