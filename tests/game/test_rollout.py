@@ -76,9 +76,7 @@ proposals:
 def prepared(
     text: str, deal: str | None, levels: tuple[int, ...], rollout: bool = True, paths: int = 256
 ) -> tuple[Program, Worlds]:
-    program, world = prepare(
-        sv.load(text), deal, None, (), levels, DEFAULT_SCHEME, False, paths
-    )
+    program, world = prepare(sv.load(text), deal, None, (), levels, DEFAULT_SCHEME, False, paths)
     return replace(program, rollout=rollout), world
 
 
@@ -114,18 +112,23 @@ def test_a_coarse_grid_comes_near_to_a_fine_one() -> None:
         assert abs(followed - best).max() < 0.1 * abs(coarse - best).max()
 
 
-def test_worth_by_interest_still_adds_up() -> None:
-    program, world = prepared(PACT, "pact", (4, 3), paths=64)
-    plain = read_solution(program, world, run(program, world))
-    split = replace(program, method=replace(program.method, by_interest=True))
-    found = read_solution(split, world, run(split, world))
-    # sweeps past the horizon end a little earlier or later if interests are looked at too
-    np.testing.assert_allclose(found.worth, plain.worth, atol=1e-4)
-    names = [str(x) for x in found.worth_by_interest.interest.values]
-    for k, party in enumerate(("upland", "lowland")):
-        own = [i for i, name in enumerate(names) if name.startswith(party + ".")]
-        total = found.worth_by_interest.values[0, own].sum()
-        np.testing.assert_allclose(total, found.worth[0, k], atol=1e-9)
+def test_worth_by_interest_adds_up_better_than_on_the_grid() -> None:
+    """Limited slopes of a sum are not the sum of limited slopes; paths undo that."""
+    gap = {}
+    for rollout in (False, True):
+        program, world = prepared(PACT, "pact", (4, 3), rollout, paths=64)
+        program = replace(program, method=replace(program.method, by_interest=True))
+        found = read_solution(program, world, run(program, world))
+        owner = [str(x).split(".")[0] for x in found.worth_by_interest.interest.values]
+        parts = found.worth_by_interest.values[0]
+        gap[rollout] = np.array(
+            [
+                sum(x for x, who in zip(parts, owner, strict=True) if who == party)
+                - float(found.worth[0, k])
+                for k, party in enumerate(("upland", "lowland"))
+            ]
+        )
+    assert abs(gap[True]).max() < 0.3 * abs(gap[False]).max() < 1e-4
 
 
 def test_every_position_after_the_answers_is_followed() -> None:
