@@ -50,7 +50,10 @@ moves:
   upland: [release, close]
   lowland: [wait, pay, blockade]
 interests:
-  upland: {power: 0.6 * upland.close, toll: 0.5 * lowland.pay + 0.1 * in_force, blockade: -0.8 * lowland.blockade}
+  upland:
+    power: 0.6 * upland.close
+    toll: 0.5 * lowland.pay + 0.1 * in_force
+    blockade: -0.8 * lowland.blockade
   lowland:
     fields: water ** 2 - 0.2 * weather.dry
     toll: -0.4 * lowland.pay
