@@ -28,11 +28,12 @@ from servanda.game.grid import make_grid
 from servanda.game.grid_tables import grid_tables
 from servanda.game.interpolate import SCHEMES
 from servanda.game.kept import register, traced
-from servanda.game.paths import Course, simulate_paths, value_at_start
+from servanda.game.paths import Course, simulate_paths
 from servanda.game.period import Method, accept_probability, sign
 from servanda.game.regimes import Variant
 from servanda.game.rollout import rollout, starting_regimes
 from servanda.game.runtime import compiler_options
+from servanda.game.states import value_at_start
 from servanda.game.stationary import Tail
 from servanda.game.tables import Parameters, parameters
 from servanda.scenario.model import Proposal, Scenario

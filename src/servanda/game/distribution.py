@@ -18,15 +18,12 @@ from servanda.game.build import Game
 from servanda.game.paths import (
     KINDS,
     Course,
-    at_states,
     breakers,
-    events,
-    first_phase,
     per_weight,
     regime_kinds,
-    row_table,
 )
 from servanda.game.period import Method, channel_party, sign
+from servanda.game.states import at_states, events, first_phase, row_table
 from servanda.game.tables import Parameters
 
 
@@ -113,7 +110,6 @@ def exact_course(
                 jnp.maximum(row, 0),
                 jnp.zeros((0, n)),
                 t,
-                False,
             )
             event, successor = (
                 jnp.moveaxis(x, (0, 1), (2, 1))

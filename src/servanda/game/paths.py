@@ -11,28 +11,31 @@ stocks the distribution over positions is carried forward exactly.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from servanda.game.build import Game, Group
-from servanda.game.choice import joint_probability, play, stages
-from servanda.game.interpolate import interpolate
-from servanda.game.period import (
-    Method,
-    accept_probability,
-    channel_party,
-    expected,
-    notice_probability,
-    sign,
-)
+from servanda.game.period import Method, channel_party, sign
 from servanda.game.reach import epoch_of
-from servanda.game.tables import Parameters, evaluate_group, path_places
+from servanda.game.states import (
+    Position,
+    answered,
+    at_states,
+    drawn,
+    first_phase,
+    live_among,
+    met_rows,
+    row_table,
+    stepped,
+    values_at,
+)
+from servanda.game.tables import Parameters
 
 KINDS = ("never", "unsigned", "in_force", "broken", "expired")
 
@@ -80,91 +83,7 @@ def breakers(game: Game) -> np.ndarray:
     ).reshape(game.regimes, len(names))
 
 
-class _Position(NamedTuple):
-    """One group's moves at the paths' exact states."""
-
-    probability: Array  # [a, n]
-    flow: Array  # [channel, a, n]
-    worth: Array  # [channel, a, n] that, and the value of what follows
-    arrival: Array  # [draw, a, n, stock]
-    draw: Array  # [draw]
-    branch: Array | None  # [branch, a, n]
-    notice: Array  # [row, pattern, event] probability of each event
-    pattern: Array  # [n, a] which pattern of breaches a move makes
-    target: Array  # [branch, n] phase
-    broken_value: Array  # [channel, a, n] expected value of what follows, if the deal breaks here
-
-
-def at_states(
-    game: Game,
-    group: Group,
-    method: Method,
-    p: Parameters,
-    v: Array,
-    live: Array,
-    row: Array,
-    x: Array,
-    period: Array,
-    exits: bool,
-) -> _Position:
-    """Choice probabilities and consequences for paths at rows [n] of a group; x is [stock, n]."""
-    n = row.shape[0]
-    places = path_places(game, group, row)
-    tables = evaluate_group(game, places, p, x, period, method.by_interest)
-    arrival = tables.arrival  # [draw, a, n, stock]
-    draws, a, _, k = arrival.shape
-    points = method.grid.coordinates(jnp.moveaxis(arrival, 2, 0)).reshape(n, draws * a, 1, k)
-    notice = notice_probability(group, p)
-    # rows out of play are found nowhere: what is computed for them is never used
-    at = jnp.minimum(jnp.searchsorted(live, row), len(live) - 1).astype(jnp.int32)
-    branch = None if tables.branch is None else jnp.moveaxis(tables.branch, -1, 0)[..., None]
-    everyone = jnp.arange(n, dtype=jnp.int32)
-
-    def ahead(notice: Array) -> Array:
-        out = expected(
-            game, group, method, v, notice, live, at, points, everyone, tables.draw, branch
-        )
-        return jnp.moveaxis(out[..., 0], 0, -1)  # [channel, a, n]
-
-    discount = p.patience[channel_party(game, method.by_interest)][:, None, None]
-    q = tables.flow + discount * ahead(notice)
-    allowed = jnp.moveaxis(jnp.asarray(group.allowed)[row], 0, -1)
-    plan = stages(game, group)
-    _, policy, _ = play(q, group, plan, p.precision, allowed, tables.open)
-    probability = jnp.broadcast_to(joint_probability(plan, policy, group.moves), (a, n))
-    broken_value = jnp.zeros(())
-    if exits:
-        breaks = jnp.asarray(regime_kinds(game) == KINDS.index("broken"))
-        broken_value = ahead(notice * breaks[jnp.asarray(group.successor)])
-    return _Position(
-        probability,
-        tables.flow,
-        q,
-        arrival,
-        tables.draw,
-        tables.branch,
-        notice,
-        jnp.asarray(group.pattern)[row],
-        jnp.asarray(group.next_phase)[row].T,
-        broken_value,
-    )
-
-
-def events(
-    group: Group, z: _Position, row: Array, regime: Array, pattern: Array
-) -> tuple[Array, Array]:
-    """What can happen at `pattern` [n, ...] of breaches: probability and regime, [n, ..., event].
-
-    `regime` [n] is the paths' own, of which `row` [n] may stand for several.
-    """
-    lead = (-1, *(1,) * (pattern.ndim - 1))
-    chance = z.notice[row.reshape(lead), pattern]
-    stays = jnp.asarray(group.absorbing)[row].reshape(*lead, 1)
-    after = jnp.asarray(group.successor)[row.reshape(lead), pattern]
-    return chance, jnp.where(stays, regime.reshape(*lead, 1), after)
-
-
-def _ends(game: Game, group: Group, z: _Position, row: Array) -> Array:
+def _ends(game: Game, group: Group, z: Position, row: Array) -> Array:
     """[n, a, end] the probability that a move of a deal in force leaves it in each of `KINDS`,
     and broken by each obligation."""
     kinds = np.eye(len(KINDS))[regime_kinds(game)]
@@ -172,91 +91,6 @@ def _ends(game: Game, group: Group, z: _Position, row: Array) -> Array:
     ends[group.absorbing] = np.eye(ends.shape[-1])[KINDS.index("in_force")]
     found = jnp.einsum("rpe,rpek->rpk", z.notice, ends)
     return found[row[:, None], z.pattern]
-
-
-def row_table(game: Game) -> np.ndarray:
-    """[group, regime, phase] the row of a position in a group, or -1."""
-    out = np.full((len(game.groups), game.regimes, game.phases), -1, np.int32)
-    for k, group in enumerate(game.groups):
-        out[k, group.rows[:, 0], group.rows[:, 1]] = np.arange(len(group.rows))
-    return out[:, game.alike]
-
-
-def answered(
-    game: Game,
-    method: Method,
-    p: Parameters,
-    w: Array,
-    among: np.ndarray,
-    coords: Array,
-    phase: Array,
-    asked: Array,
-) -> tuple[Array, Array]:
-    """What an offer leads to at the paths' states: regimes and their probability, [answer, n].
-
-    The first answer is that all sign; then, that the j-th signatory is the first to refuse.
-    `asked` [n] is the stage of `game.asking`, and anything below 0 where nobody is asked. `among`
-    are all regimes that answers lead to.
-    """
-    stage, k = game.asking, jnp.maximum(asked, 0)
-    yes, no = jnp.asarray(stage.yes)[k], jnp.asarray(stage.no)[k].T
-    answers = jnp.concatenate([yes[None], no])
-    ahead, *after = values_at(game, method, w, among, coords, phase, answers)
-    accept: list[Array] = []
-    for j in reversed(range(len(no))):
-        refusing = after[j]
-        q = accept_probability(p, jnp.asarray(stage.party[:, j])[k], ahead, refusing)
-        q = jnp.where(jnp.asarray(stage.asked[:, j])[k], q, 1.0)
-        ahead = q[:, None] * ahead + (1 - q[:, None]) * refusing
-        accept.insert(0, q)
-    chain = jnp.ones(len(asked))
-    refused = []
-    for q in accept:
-        refused.append(chain * (1 - q))
-        chain = chain * q
-    return answers, jnp.stack([chain, *refused])
-
-
-class _Step(NamedTuple):
-    """What was drawn for each path, [n] or [stock, n]."""
-
-    move: Array
-    chance: Array  # of the move and of what is noticed of it
-    score: Array  # log-likelihood of the phase that follows
-    regime: Array
-    phase: Array
-    x: Array
-
-
-def stepped(
-    group: Group,
-    z: _Position,
-    row: Array,
-    regime: Array,
-    phase: Array,
-    share: Array,
-    u: Float[Array, "draw n"],
-    among: Callable[[Array], Array] | None = None,
-) -> _Step:
-    """Draw a move out of `share` [a, n], what is noticed of it, the next phase and the stocks.
-
-    `among` says of the regimes that may follow, [event, n], which are not ruled out.
-    """
-    point = jnp.arange(share.shape[1])
-    a, rest = drawn(share, u[0])
-    noticed, successor = events(group, z, row, regime, z.pattern[point, a][:, None])
-    noticed, successor = noticed[:, 0].T, successor[:, 0].T  # [event, n]
-    if among is not None:
-        noticed = jnp.where(among(successor), noticed, 0.0)
-    e, _ = drawn(noticed, rest)
-    chance = z.probability[a, point] * noticed[e, point]
-    score = jnp.zeros(())
-    if z.branch is not None:
-        b, _ = drawn(z.branch[:, a, point], u[1])
-        phase = z.target[b, point]
-        score = jnp.log(jnp.maximum(z.branch[b, a, point], 1e-300))
-    d, _ = drawn(jnp.broadcast_to(z.draw[:, None], (z.draw.shape[0], len(point))), u[2])
-    return _Step(a, chance, score, successor[e, point], phase, z.arrival[d, a, point].T)
 
 
 def _stays_in(kinds: Array, free: Array | None, successor: Array) -> Array:
@@ -295,6 +129,7 @@ def simulate_paths(
     owner = channel_party(game, method.by_interest)
     in_force = KINDS.index("in_force")
     width = max([len(d.options) for d in game.scenario.decisions] or [1])
+    broken_ones = regime_kinds(game) == KINDS.index("broken") if exits else None
     begin = first_phase(game)
     if p.scheduled:
         discounts = p.discount()[:, owner]
@@ -399,7 +234,7 @@ def simulate_paths(
             row = table[k][s.regime, s.phase]
             member = row >= 0
             row = jnp.maximum(row, 0)
-            z = at_states(game, group, there, now, v, live[k], row, s.x, t, exits)
+            z = at_states(game, group, there, now, v, live[k], row, s.x, t, broken_ones)
             # the move and what is noticed of it, given that the deal stays in force if it must
             share = z.probability
             if follows or exits:
@@ -427,7 +262,7 @@ def simulate_paths(
             if exits:
                 share = z.probability * ends[..., KINDS.index("broken")].T
                 soon = jnp.sum(share[None] * z.flow, 1)
-                later = now.patience[owner][:, None] * jnp.sum(z.probability * z.broken_value, 1)
+                later = now.patience[owner][:, None] * jnp.sum(z.probability * z.exit_value, 1)
                 then = counts * (soon + later)
                 after = after + s.weight * (s.gathered * jnp.sum(share, 0) + then)
             gathered = s.gathered + counts * z.flow[:, step.move, point]
@@ -495,84 +330,11 @@ def simulate_paths(
     return by_start
 
 
-def met_rows(game: Game, starts: Sequence[int], stays: Sequence[bool]) -> dict[int, np.ndarray]:
-    """The rows of groups that paths from some regimes can meet."""
-    met: dict[int, np.ndarray] = {}
-    for stay in set(stays):
-        some = [m for m, s in zip(starts, stays, strict=True) if s == stay]
-        for k, rows in game.visited(some, stay).items():
-            met[k] = np.union1d(met[k], rows) if k in met else rows
-    return met
-
-
 def per_weight(total: Array, weight: Array) -> Array:
     """A mean from a sum; NaN where nothing is left to take a mean of, with derivative 0."""
     return jnp.where(weight > 0, total / jnp.where(weight > 0, weight, 1.0), jnp.nan)
 
 
-def live_among(group: Group, rows: np.ndarray, periods: int) -> Int[np.ndarray, "period row"]:
-    """Those of some rows that are in play in each period, in order, the last one repeated."""
-    # where there is none, nothing that is computed of it will be used
-    past = len(group.live) - 1
-    each = [np.intersect1d(group.live[min(t, past)], rows) for t in range(periods)]
-    each = [x if len(x) else rows[:1] for x in each]
-    most = max(len(x) for x in each)
-    padded = [np.append(x, np.repeat(x[-1], most - len(x))) for x in each]
-    return np.array(padded, np.int32)
-
-
 def _box(score: Array) -> Array:
     """1, whose derivative is that of the log-likelihood (Foerster et al. 2018, DiCE)."""
     return jnp.exp(score - jax.lax.stop_gradient(score))
-
-
-def drawn(
-    probability: Float[Array, "choice n"], u: Float[Array, " n"]
-) -> tuple[Int[Array, " n"], Float[Array, " n"]]:
-    """The choice at quantile u of every path's distribution, and the quantile of u within it."""
-    total = jnp.cumsum(jax.lax.stop_gradient(probability), axis=0)
-    point, goal = jnp.arange(probability.shape[1]), u * total[-1]
-    pick = jnp.minimum(jnp.sum(total <= goal, axis=0), probability.shape[0] - 1)
-    before = jnp.where(pick > 0, total[pick - 1, point], 0.0)
-    width = total[pick, point] - before
-    rest = (goal - before) / jnp.where(width > 0, width, 1.0)
-    return pick, jnp.clip(rest, 0.0, 1 - 1e-15)
-
-
-def first_phase(game: Game) -> int:
-    start = tuple(p.start for p in game.scenario.phases.values())
-    return game.phase_values.index(start)
-
-
-def values_at(
-    game: Game,
-    method: Method,
-    w: Array,
-    among: np.ndarray,
-    coords: Array,
-    phase: Array,
-    regimes: Array,
-) -> Array:
-    """W of some regimes [m, n] at the paths' states: [m, n, channel].
-
-    All `regimes` are `among` these, the others need no slopes.
-    """
-    n = phase.shape[0]
-    solved = np.unique(game.alike[among])
-    place = np.zeros(game.regimes, np.int32)
-    place[among] = np.searchsorted(solved, game.alike[among])
-    which = (jnp.asarray(place)[regimes] * w.shape[1] + phase).T.astype(jnp.int32)  # [n, m]
-    points = jnp.broadcast_to(coords[:, None, None], (n, len(regimes), 1, coords.shape[-1]))
-    everyone = jnp.arange(n, dtype=jnp.int32)
-    flat = w[solved].reshape(-1, *w.shape[2:])
-    out = interpolate(flat, points, everyone, which, method.grid.levels, method.scheme)
-    return jnp.moveaxis(out[..., 0], (0, 1, 2), (1, 2, 0))
-
-
-def value_at_start(game: Game, method: Method, p: Parameters, w: Array, boxes: Array) -> Array:
-    """W at the actual starting point, in the starting phases: [regime, channel]."""
-    x = method.grid.within(boxes[0]).coordinates(p.at(0).start)[None, None, None]
-    which = jnp.arange(game.regimes, dtype=jnp.int32)[:, None]
-    zero = jnp.zeros(game.regimes, jnp.int32)
-    start = w[game.alike, first_phase(game)]
-    return interpolate(start, x, zero, which, method.grid.levels, method.scheme)[:, :, 0, 0]

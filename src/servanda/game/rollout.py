@@ -25,7 +25,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from servanda.game.build import Game
-from servanda.game.paths import (
+from servanda.game.period import Method, channel_party, sign
+from servanda.game.reach import epoch_of
+from servanda.game.states import (
     answered,
     at_states,
     drawn,
@@ -36,8 +38,6 @@ from servanda.game.paths import (
     stepped,
     values_at,
 )
-from servanda.game.period import Method, channel_party, sign
-from servanda.game.reach import epoch_of
 from servanda.game.tables import Parameters
 
 
@@ -105,7 +105,7 @@ def rollout(
             group = game.groups[k]
             row = table[k][regime, s.phase]
             member, row = row >= 0, jnp.maximum(row, 0)
-            z = at_states(game, group, there, now, ahead, live[k], row, s.x, calendar, False)
+            z = at_states(game, group, there, now, ahead, live[k], row, s.x, calendar)
             step = stepped(group, z, row, regime, s.phase, z.probability, u)
             found = jnp.where(member, jnp.sum(z.probability * z.worth, axis=1), found)
             each = new._replace(regime=step.regime, phase=step.phase, x=step.x)
