@@ -470,6 +470,47 @@ def test_a_broken_deal_is_signed_again_only_if_it_reopens():
     assert list(followed.survival.values[0]) == near([2.0**-t for t in range(6)])
 
 
+OTHERWISE = """
+    terms: {aid: {range: [0, 1], now: 0, after: stays}, bonus: {range: [0, 1], now: 0}}
+    interests: {a: {aid: aid, bonus: bonus}}
+    proposals:
+      first: {signatories: [b], terms: {aid: 1}, lasts: 2, renew: RENEW, otherwise: second}
+      second: {signatories: [a, b], terms: {SECOND}}
+    """
+
+
+def test_after_a_refused_renewal_the_other_offer_is_made_from_the_next_period_on():
+    body = OTHERWISE.replace("RENEW", "all_sign").replace("SECOND", "bonus: 1")
+    found = from_signature(story(body), "first")
+    # b renews with chance 1/2 at age 2; else the other offer can be signed in period 3, by both
+    bonus = [0, 0, 0, 1 / 2 * 1 / 4, 1 / 2 * 1 / 4]
+    assert received(found) == near([1 + x for x in bonus])
+
+
+def test_a_later_deal_sets_the_terms_it_names_even_to_where_they_stood_at_first():
+    body = OTHERWISE.replace("RENEW", "none").replace("SECOND", "aid: 0, bonus: 1")
+    found = from_signature(story(body), "first")
+    # aid stays at 1 when the first deal has run out; the second takes it back
+    assert received(found) == near([1, 1, *[1 / 4 * 1 + 3 / 4 * 1] * 3])
+    without = OTHERWISE.replace("RENEW", "none").replace("SECOND", "bonus: 1")
+    assert received(from_signature(story(without), "first")) == near([1, 1, *[1 + 1 / 4] * 3])
+
+
+def test_an_offer_that_opens_later_is_judged_as_if_it_were_made_at_the_start():
+    body = """
+        interests: {a: {peace: in_force}, b: {peace: -2 * in_force}}
+        proposals:
+          soon: {signatories: [a, b]}
+          late: {signatories: [a, b], open: [2, 3]}
+        """
+    soon = sv.solve(story(body, acuity=0.1), "soon")
+    late = sv.solve(story(body, acuity=0.1), "late")
+    assert late.worth.values[0] == near(list(soon.worth.values[0]))
+    assert 0 < float(late.joint[0]) < 1
+    # b may say no now and be asked again: its yes is likelier than if this were its last chance
+    assert float(late.signing[0, 1]) >= float(soon.signing[0, 1])
+
+
 # -- guarantees ---------------------------------------------------------------------------------
 
 
@@ -482,8 +523,34 @@ def test_a_duty_with_a_date_counts_from_the_breach_when_it_falls_due_by_one():
         interests: {b: {shame: breach.aid}}
         proposals: {peace: {signatories: [a, b]}}
         """)
-    # broken from period 1 on; due by the second period of it, undone with chance 1/4
-    assert received(from_signature(scenario, "peace"), "b") == near([0, 0, 1 / 4, 0, 0])
+    # broken from period 1 on; due by the second period of it, undone with chance 1/4, and from then
+    # on in every period until it is done
+    assert received(from_signature(scenario, "peace"), "b") == near([0, 0, 1 / 4, 1 / 8, 1 / 16])
+
+
+def test_a_dated_duty_that_survives_keeps_its_clock_and_what_has_been_done():
+    body = """
+        moves: {a: [idle, give], b: [cheat]}
+        obligations:
+          rule: {party: b, never: cheat}
+          gift: {party: a, must: give, by: 2, survives: true}
+        interests: {a: {shame: breach.gift}}
+        proposals: {peace: {signatories: [a, b]}}
+        """
+    found = from_signature(story(body), "peace")
+    # broken from period 1 on; ages 0, 1 and 2 of the deal pass without it with chance 1/8
+    assert received(found, "a") == near([0, 0, 1 / 8, 1 / 16, 1 / 32])
+
+
+def test_a_missed_date_is_a_breach_until_it_is_made_good():
+    scenario = story("""
+        moves: {a: [idle, give]}
+        obligations: {gift: {party: a, must: give, by: 1, tolerance: 1}}
+        proposals: {peace: {signatories: [a, b]}}
+        """)
+    found = sv.simulate(scenario, "peace")
+    # undone at age 1 with chance 1/4, which is let pass; at age 2 with chance 1/8, which is not
+    assert list(found.survival.values[0]) == near([1, 1, 1, 7 / 8, 7 / 8, 7 / 8])
 
 
 def test_an_obligation_that_survives_goes_on_when_another_is_broken():

@@ -99,7 +99,7 @@ class Game:
     graph: Graph = field(repr=False)
     groups: tuple[Group, ...] = field(repr=False)
     signings: tuple[Signing, ...]
-    roots: tuple[dict[str, int], ...]  # per variant: start, signed, no_deal
+    roots: tuple[dict[str, int], ...]  # per variant: start, signed, no_deal; asked, if that's later
     alike: np.ndarray  # [regime] the regime that is solved for it: what formulas cannot tell apart
     phase_values: tuple[tuple[int, ...], ...]  # every phase combination
 
@@ -216,6 +216,10 @@ def build(
         here: dict[str, int] = {}
         if not variants[v].signed_only:
             here = {"start": graph.add(graph.start(v)), "no_deal": graph.add(graph.no_deal(v))}
+            offer = variants[v].proposal
+            if offer is not None and offer.opens > 0:
+                # an offer that opens later is judged as if it were put at the start
+                here["asked"] = graph.add(replace(graph.start(v), age=offer.opens))
         if variants[v].proposal is not None:
             here["signed"] = graph.add(graph.signed(v))
         roots.append(here)
@@ -289,7 +293,10 @@ class _Outcomes:
         return out
 
     def due_now(self, regime: Regime) -> np.ndarray:
-        """[obligation] bool: a `must` that has to be met this period, not having been met."""
+        """[obligation] bool: a `must` that has to be met this period, not having been met.
+
+        From its date on that is every period until it is.
+        """
         out = np.zeros(len(self.obligations), bool)
         for o in self.graph.active(regime):
             k = self.obligations.index(o.name)
@@ -301,7 +308,7 @@ class _Outcomes:
                 p = regime.proposal
                 assert p is not None
                 done = regime.done[p.obligations.index(o.name)]
-                out[k] = regime.age == o.by and not done
+                out[k] = self.graph.since(o, regime) >= o.by and not done
         return out
 
     def pending(self, regime: Regime) -> list[str]:
@@ -311,7 +318,7 @@ class _Outcomes:
         for o in self.graph.active(regime):
             if o.kind != "must" or o.by is None or p is None:
                 continue
-            if not regime.done[p.obligations.index(o.name)] and regime.age <= o.by:
+            if not regime.done[p.obligations.index(o.name)]:
                 out.append(o.name)
         return out
 

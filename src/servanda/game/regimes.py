@@ -57,12 +57,13 @@ class Regime:
     variant: int
     proposal: Proposal | None
     ground: tuple[float, ...]
-    age: int = 0  # since signature, offer or end, according to `kind`
+    age: int = 0  # since signature, offer or end, according to `kind`; -1: an offer not yet made
     noticed: tuple[int, ...] = ()
     done: tuple[bool, ...] = ()
     breach: str | None = None
     refused_by: str | None = None
     reversing: int = 0  # age at the end, while terms walk back
+    lived: int = 0  # age at the end, while a dated duty that survives is not yet due
 
     def __hash__(self) -> int:
         return hash(
@@ -76,6 +77,7 @@ class Regime:
                 self.breach,
                 self.refused_by,
                 self.reversing,
+                self.lived,
                 self.proposal and self.proposal.name,
             )
         )
@@ -115,9 +117,13 @@ class Graph:
     # -- what a regime is -------------------------------------------------------------------
 
     def agreed(self, proposal: Proposal) -> dict[str, tuple[float, ...]]:
-        """The schedules of the terms a proposal changes; the others stay as they are."""
+        """The schedules of the terms a proposal sets; the others stay as they are."""
         now = {name: (term.now,) for name, term in self.scenario.terms.items()}
-        return {name: levels for name, levels in proposal.terms.items() if levels != now[name]}
+        return {
+            name: levels
+            for name, levels in proposal.terms.items()
+            if levels != now[name] or name in proposal.stated
+        }
 
     def levels(self, regime: Regime) -> tuple[float, ...]:
         """The number of every term in this regime, in the scenario's order of terms."""
@@ -145,14 +151,20 @@ class Graph:
         for o in self.obligations(regime.proposal):
             if regime.kind == "in_force" and o.due is not None:
                 continue
-            if regime.kind == "broken" and (not o.survives or o.due not in (None, regime.breach)):
-                continue
-            if regime.kind == "broken" and o.due is None and o.name == regime.breach:
+            if regime.kind == "broken" and not self._outlives(o, regime):
                 continue
             if o.while_ is not None and not self._while(o, regime):
                 continue
             found.append(o)
         return tuple(sorted(found, key=lambda o: o.options[0][0]))
+
+    def _outlives(self, o: Obligation, regime: Regime) -> bool:
+        """Whether an obligation binds after the breach that ended the deal."""
+        return o.survives and (o.due == regime.breach if o.due else o.name != regime.breach)
+
+    def since(self, o: Obligation, regime: Regime) -> int:
+        """The age by which the date of a duty is counted: of the deal, or since it fell due."""
+        return regime.age + (regime.lived if o.due is None else 0)
 
     def obligations(self, proposal: Proposal) -> list[Obligation]:
         return [self.scenario.obligations[name] for name in proposal.obligations]
@@ -232,6 +244,8 @@ class Graph:
         renews = p.renew == "all_sign" and p.lasts is not None
         if regime.kind == "in_force" and renews and self._falls_due(regime):
             ended = self._ended(regime, "expired", None)
+            if ended.kind == "unsigned":  # who has just refused is asked again next period
+                ended = replace(ended, age=-1)
             return Ask(p.signatories, regime, (ended,) * len(p.signatories))
         return None
 
@@ -264,7 +278,8 @@ class Graph:
             if noticed is not None:
                 k = p.obligations.index(noticed)
                 if counts[k] >= self.scenario.obligations[noticed].tolerance:
-                    return self._ended(replace(regime, age=regime.age + 1), "broken", noticed)
+                    ended = replace(regime, age=regime.age + 1, done=done)
+                    return self._ended(ended, "broken", noticed)
                 counts = (*counts[:k], counts[k] + 1, *counts[k + 1 :])
             return self._tick(replace(regime, noticed=counts, done=done, age=regime.age + 1))
         return self._settle(replace(regime, age=regime.age + 1, done=done))
@@ -289,7 +304,7 @@ class Graph:
         horizon = max([len(s) - 1 for s in self.agreed(p).values()] or [0])
         for o in self.obligations(p):
             if o.by is not None and o.due is None:
-                horizon = max(horizon, o.by + 1)
+                horizon = max(horizon, o.by)
         if p.lasts is not None and p.renew == "none":
             return regime
         if p.lasts is not None and p.renew == "all_sign":
@@ -324,10 +339,15 @@ class Graph:
             p,
             tuple(ground),
             breach=breach,
-            done=(False,) * len(p.obligations),
             reversing=walks,
         )
-        return self._settle(ended)
+        done = [False] * len(p.obligations)
+        for k, o in enumerate(self.obligations(p)):
+            if kind == "broken" and o.by is not None and o.due is None and self._outlives(o, ended):
+                done[k] = regime.done[k]
+                if not done[k]:
+                    ended = replace(ended, lived=max(ended.lived, min(regime.age, o.by)))
+        return self._settle(replace(ended, done=tuple(done)))
 
     def _settle(self, regime: Regime) -> Regime:
         """After the end: forget the age once nothing depends on it."""
@@ -336,8 +356,8 @@ class Graph:
         horizon = regime.reversing
         if regime.kind == "broken":
             for o in self.obligations(p):
-                if o.survives and o.by is not None and o.due in (None, regime.breach):
-                    horizon = max(horizon, o.by + 1)
+                if o.by is not None and self._outlives(o, regime):
+                    horizon = max(horizon, o.by - (regime.lived if o.due is None else 0))
         regime = replace(regime, age=min(regime.age, horizon))
         free = not any(b.regime in ("any", regime.kind) for b in self.binds(regime.variant))
         if free and not p.reopens:  # what happens now is the same whoever was bound before

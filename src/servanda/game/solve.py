@@ -190,9 +190,8 @@ def signing_at_start(
     proposal = game.variants[variant].proposal
     if proposal is None:
         return np.zeros((count, 0)), np.zeros(count)
-    graph = game.graph
-    # an offer that opens later is judged as if it were put at the start
-    first = graph.index[graph.start(variant)]
+    root = game.roots[variant]
+    first = root.get("asked", root.get("start"))
     for k, stage in enumerate(game.signings):
         if stage.regime == first:
             alone = np.asarray(out["alone"])[:, k, : len(stage.parties)]

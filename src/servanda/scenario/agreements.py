@@ -338,6 +338,7 @@ def _proposal(
         tuple(dict.fromkeys(bound)),
         section.why,
         section.source,
+        tuple(sorted(section.terms)),
     )
 
 

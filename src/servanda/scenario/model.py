@@ -166,8 +166,8 @@ class Obligation:
 class Proposal:
     """A deal that can be signed: `terms` holds the schedule by age of every term.
 
-    `levels` says the same in the words of the file. The offer can be signed at periods `opens` to
-    `closes`; `lasts` counts periods (None: no end).
+    `levels` says the same in the words of the file; `stated` are the terms that it names. The offer
+    can be signed at periods `opens` to `closes`; `lasts` counts periods (None: no end).
     """
 
     name: str
@@ -185,6 +185,7 @@ class Proposal:
     obligations: tuple[str, ...]
     why: str = ""
     source: str = ""
+    stated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

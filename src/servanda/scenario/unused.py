@@ -78,8 +78,19 @@ def warn_empty_deals(
     obligations: Mapping[str, Obligation],
 ) -> None:
     """Warn of deals that change nothing, and of obligations that can never fall due."""
+    for name, obligation in obligations.items():
+        if obligation.due is not None and not obligation.survives:
+            document.report(
+                ("obligations", name, "due"),
+                f"obligations.{name} falls due on a breach, but ends with the deal that is broken: "
+                "it never binds without 'survives: true'",
+                on_key=True,
+                severity="warning",
+            )
     for name, proposal in proposals.items():
         kept = all(proposal.terms[term] == (terms[term].now,) for term in terms)
+        # an earlier deal may have left a term elsewhere
+        kept &= not any(terms[term].after == "stays" for term in proposal.stated)
         if kept and not proposal.obligations:
             document.report(
                 ("proposals", name),
@@ -87,12 +98,12 @@ def warn_empty_deals(
                 on_key=True,
                 severity="warning",
             )
-        for obligation in proposal.obligations:
-            due = obligations[obligation].due
+        for duty in proposal.obligations:
+            due = obligations[duty].due
             if due is not None and due not in proposal.obligations:
                 document.report(
                     ("proposals", name, "obligations"),
-                    f"'{obligation}' falls due on a breach of '{due}', which proposals.{name} "
+                    f"'{duty}' falls due on a breach of '{due}', which proposals.{name} "
                     "leaves out",
                     on_key=True,
                     severity="warning",
