@@ -42,8 +42,7 @@ SECTIONS = (
      "What a deal binds parties to. Each has either `never` or `must`. A mapping of names to:"),
     ("proposals", "ProposalSection", "Deals that can be signed. A mapping of names to:"),
     ("levers", "LeverSection",
-     "What somebody could change, at a cost. Checked, but no question uses them yet. A mapping of "
-     "names to:"),
+     "What somebody could change, at a cost (see [levers.md](levers.md)). A mapping of names to:"),
     ("claims", "ClaimSection",
      "Statements to test with `servanda claims` (see [claims.md](claims.md)). A mapping of names "
      "to:"),

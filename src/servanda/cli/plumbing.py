@@ -105,6 +105,11 @@ def check_writable(out: Path | None, name: str = "--out") -> None:
         raise QuestionError(f"{name} {out}: there is no folder {out.parent}")
     if out.is_dir():
         raise QuestionError(f"{name} {out} is a folder; name a file in it")
+    if out.suffix.lower() in NOT_WRITTEN:
+        raise QuestionError(
+            f"{name} {out}: no file of this kind can be written; use .svg or .png for a picture, "
+            ".json for everything, .txt for the page"
+        )
 
 
 def deliver(text: str, out: Path | None) -> None:
@@ -173,12 +178,23 @@ def apart(words: str) -> list[str]:
     return [word.strip() for word in words.split(",") if word.strip()]
 
 
+MAX_WORLDS = 100_000
+"""Worlds whose figures are held in memory at once."""
+
+NOT_WRITTEN = (".pdf", ".jpg", ".jpeg", ".gif", ".eps", ".docx", ".xlsx")
+"""What a page or picture cannot be written as."""
+
+
 def check_draws(worlds: int, seed: int) -> None:
     """Raise QuestionError for numbers of worlds and seeds that cannot be."""
     from servanda.errors import QuestionError
 
     if worlds < 1:
         raise QuestionError(f"--worlds {worlds}: at least one world is needed")
+    if worlds > MAX_WORLDS:
+        raise QuestionError(
+            f"--worlds {worlds}: at most {MAX_WORLDS:,}; `servanda table` keeps more, on disk"
+        )
     if seed < 0:
         raise QuestionError(f"--seed {seed}: a seed is a whole number from 0 on")
 

@@ -1,5 +1,6 @@
 """The questions of a negotiator: `assess` and its companions, a command each."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -59,6 +60,9 @@ def assess(
         )
     if as_json or (out is not None and out.suffix == ".json"):
         deliver(text(answer.to_json()), out)
+    elif out is not None and out.suffix in (".svg", ".png"):
+        answer.plot("survival", out)
+        print(f"written to {out}", file=sys.stderr)
     else:
         from servanda.show.terminal import print_assessment
 

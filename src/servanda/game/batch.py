@@ -19,11 +19,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from servanda.errors import QuestionError
 from servanda.game import reach
 from servanda.game.backward import backward
 from servanda.game.build import Game, build
 from servanda.game.choice import feasible
 from servanda.game.distribution import exact_course
+from servanda.game.finite import not_finite
 from servanda.game.grid import make_grid
 from servanda.game.grid_tables import grid_tables
 from servanda.game.interpolate import SCHEMES
@@ -331,7 +333,18 @@ def run(
         finally:
             if own is not None:
                 own.shutdown(cancel_futures=True)
+    for part, (theta, box) in zip(parts, items, strict=True):
+        if not np.isfinite(part["value"]).all():
+            _refuse(program, theta, box)
     return jax.tree.map(lambda *x: np.stack(x), *parts)
+
+
+def _refuse(program: Program, theta: np.ndarray, box: np.ndarray | None) -> None:
+    """Raise QuestionError: in this world values are not finite."""
+    box = _bounds(program, theta) if box is None else box
+    grid = program.method.grid
+    points = jnp.concatenate([grid.within(b).points() for b in (box[0], box[-1])], axis=1)
+    raise QuestionError(not_finite(program.game, program.names, theta, points))
 
 
 def stakes(scenario: Scenario) -> tuple[float, ...]:
@@ -358,7 +371,16 @@ def stakes(scenario: Scenario) -> tuple[float, ...]:
     depends = ("stakes", scenario, names)
     each = traced(extremes, depends, (theta,), compiler_options(True), None)(theta)
     low, high = np.fmin.reduce(each[:, 0]), np.fmax.reduce(each[:, 1])
-    return tuple(float(x) for x in np.nan_to_num(high - low))
+    with np.errstate(all="ignore"):
+        gap = high - low
+    for party, size in zip(scenario.parties.values(), gap, strict=True):
+        if party.stakes is None and not np.isfinite(size):
+            what = not_finite(game, names, theta, corners)
+            raise QuestionError(
+                f"the stakes of {party.name} are without bound: {what}; mend the formula, narrow a "
+                f"`range:`, or give parties.{party.name}.stakes"
+            )
+    return tuple(float(x) for x in np.nan_to_num(gap))
 
 
 def course_of(out: dict[str, Any], k: int) -> Course:

@@ -47,17 +47,19 @@ def bind(
 def bind_to_obligations(
     scenario: Scenario, obligations: list[Obligation], regime: str
 ) -> tuple[Bind, ...]:
-    """Take from the parties every option with which they could break the given obligations."""
-    closed: dict[int, set[int]] = {}
-    for o in obligations:
-        for d, option in o.options:
-            every = set(range(len(scenario.decisions[d].options)))
-            lost = {option} if o.kind == "never" else every - {option}
-            closed.setdefault(d, set()).update(lost)
+    """Take from the parties every option with which they could break the given obligations.
+
+    While a deal is "in_force" that is where these bind: not before a duty's date, nor after the
+    terms have let go of it. In "any" regime it is everywhere.
+    """
     binds = []
-    for d, lost in sorted(closed.items()):
-        decision = scenario.decisions[d]
-        kept = tuple(o for k, o in enumerate(decision.options) if k not in lost)
-        if kept:
-            binds.append(Bind(decision.party, decision.key, kept, regime))
+    for o in obligations:
+        for d in sorted({d for d, _ in o.options}):
+            named = {option for e, option in o.options if e == d}
+            decision = scenario.decisions[d]
+            met = o.kind == "must"
+            kept = tuple(x for k, x in enumerate(decision.options) if (k in named) == met)
+            if kept:
+                duties = (o.name,) if regime == "in_force" else ()
+                binds.append(Bind(decision.party, decision.key, kept, regime, duties))
     return tuple(binds)

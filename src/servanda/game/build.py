@@ -23,6 +23,7 @@ from servanda.game.tape import Tape
 from servanda.scenario.formulas import Formula, evaluate
 from servanda.scenario.model import Decision, Scenario
 
+MAX_PHASES = 4096
 MAX_JOINT_MOVES = 200_000
 
 
@@ -223,6 +224,12 @@ def build(
         if variants[v].proposal is not None:
             here["signed"] = graph.add(graph.signed(v))
         roots.append(here)
+    combinations = math.prod(len(p.values) for p in scenario.phases.values())
+    if combinations > MAX_PHASES:
+        raise QuestionError(
+            f"the phases have {combinations:,} combinations; the limit is {MAX_PHASES:,}: "
+            "use fewer phases, or fewer values of them"
+        )
     phase_values = tuple(
         itertools.product(*(range(len(p.values)) for p in scenario.phases.values()))
     )
@@ -293,22 +300,10 @@ class _Outcomes:
         return out
 
     def due_now(self, regime: Regime) -> np.ndarray:
-        """[obligation] bool: a `must` that has to be met this period, not having been met.
-
-        From its date on that is every period until it is.
-        """
+        """[obligation] bool: a `must` that has to be met this period, not having been met."""
         out = np.zeros(len(self.obligations), bool)
-        for o in self.graph.active(regime):
-            k = self.obligations.index(o.name)
-            if o.kind != "must":
-                continue
-            if o.by is None:
-                out[k] = True
-            else:
-                p = regime.proposal
-                assert p is not None
-                done = regime.done[p.obligations.index(o.name)]
-                out[k] = self.graph.since(o, regime) >= o.by and not done
+        for o in self.graph.owed(regime):
+            out[self.obligations.index(o.name)] = o.kind == "must"
         return out
 
     def pending(self, regime: Regime) -> list[str]:
@@ -419,9 +414,12 @@ def _live_options(
     live = []
     for k, d in enumerate(scenario.decisions):
         options = [_open(d, o, env) for o in range(len(d.options))]
+        left = options
         for b in bound(graph, regime):
             if b.decision == d.key and b.party == d.party:
-                options = [x and d.options[o] in b.options for o, x in enumerate(options)]
+                left = [x and d.options[o] in b.options for o, x in enumerate(left)]
+        # hands that are bound to what is not open, or to two things at once, are free
+        options = left if any(left) else options
         if not any(options):
             options[0] = True  # none left: the decision is skipped and reads as its first option
         dynamic = _is_dynamic(d, env)

@@ -27,7 +27,13 @@ LEFT_BY_PATHS = 0.01
 """Discount factor, from the start, at which paths that values are read off end (`rollout`)."""
 
 LEFT_WITHOUT_STOCKS = 1e-12
-"""Without stocks a sweep costs next to nothing: they go on until a period counts for this."""
+"""The same without stocks, where figures are said to be exact."""
+
+FIRST_WITHOUT_STOCKS = 150
+"""Sweeps before extrapolation without stocks: policies should have settled."""
+
+EXACT, SETTLED = 1e-12, 1e-9
+"""What one more sweep may change without stocks, and what it may where rounding forbids less."""
 
 MOST_SWEEPS = 4000
 """Past the horizon; patience next to 1 would ask for more."""
@@ -53,13 +59,25 @@ def make_method(
         periods = np.log(left) / np.log(patience) if patience < 1 else np.inf
         return int(np.clip(np.ceil(periods) - scenario.horizon, 2 * FIRST, MOST_SWEEPS))
 
-    first = FIRST if scenario.stocks else until(LEFT_WITHOUT_STOCKS)
+    if not scenario.stocks:
+        last = until(LEFT_WITHOUT_STOCKS)
+        return Method(
+            grid,
+            scheme,
+            by_interest,
+            min(last, FIRST_WITHOUT_STOCKS),
+            tolerance=EXACT,
+            restless=SETTLED,
+            finite=last,
+        )
     few = len(scenario.stocks) <= FEW_STOCKS
     finite = until(LEFT_WITH_FEW_STOCKS if few else WHAT_IS_LEFT)
-    onward = until(LEFT_BY_PATHS) if scenario.stocks else 0
-    return Method(grid, scheme, by_interest, first, finite=finite, onward=onward)
+    onward = until(LEFT_BY_PATHS)
+    return Method(grid, scheme, by_interest, FIRST, finite=finite, onward=onward)
 
 
 def closer(method: Method) -> Method:
     """The same, brought nearer to what the game past the horizon is worth."""
-    return replace(method, tolerance=1e-4, most=240, restless=1e-3)
+    return replace(
+        method, tolerance=min(method.tolerance, 1e-4), most=240, restless=min(method.restless, 1e-3)
+    )

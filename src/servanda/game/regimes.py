@@ -24,13 +24,15 @@ MAX_REGIMES = 2000
 class Bind:
     """Some options of one decision masked: only `options` stay open while the regime is `regime`.
 
-    `regime` is "in_force", "unsigned", "broken", "expired" or "any".
+    `regime` is "in_force", "unsigned", "broken", "expired" or "any". With `duties` it holds only
+    where one of these obligations can be breached.
     """
 
     party: str
     decision: str
     options: tuple[str, ...]
     regime: str = "any"
+    duties: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,20 @@ class Graph:
     def since(self, o: Obligation, regime: Regime) -> int:
         """The age by which the date of a duty is counted: of the deal, or since it fell due."""
         return regime.age + (regime.lived if o.due is None else 0)
+
+    def owed(self, regime: Regime) -> tuple[Obligation, ...]:
+        """The obligations that can be breached in this period, in order of play.
+
+        A duty with a date is owed from that date on, in every period until it is done.
+        """
+        p = regime.proposal
+
+        def due(o: Obligation) -> bool:
+            if o.kind == "never" or o.by is None or p is None:
+                return True
+            return self.since(o, regime) >= o.by and not regime.done[p.obligations.index(o.name)]
+
+        return tuple(o for o in self.active(regime) if due(o))
 
     def obligations(self, proposal: Proposal) -> list[Obligation]:
         return [self.scenario.obligations[name] for name in proposal.obligations]
@@ -389,6 +405,8 @@ def indicators(graph: Graph, regime: Regime) -> dict[str, float]:
 def bound(graph: Graph, regime: Regime) -> Iterator[Bind]:
     """The binds that hold in a regime."""
     kind = "unsigned" if regime.kind == "never" else regime.kind
-    for b in graph.binds(regime.variant):
-        if b.regime in ("any", kind):
+    binds = [b for b in graph.binds(regime.variant) if b.regime in ("any", kind)]
+    owed = {o.name for o in graph.owed(regime)} if any(b.duties for b in binds) else set()
+    for b in binds:
+        if not b.duties or not owed.isdisjoint(b.duties):
             yield b

@@ -189,6 +189,7 @@ def _parameters_tape(game: Game, names: Sequence[str]) -> Tape:
         there = w.step("less", zero, scale)
         acuity = w.step("minimum", w.formula(party.acuity, known), w.constant(1e12))
         sharp = w.step("divide", acuity, w.step("select", there, scale, one))
+        sharp = w.step("minimum", sharp, w.constant(1e100))
         scales.append(scale)
         precisions.append(w.step("select", there, sharp, zero))
     return w.tape(

@@ -97,6 +97,7 @@ def _open_without_deal(scenario: Scenario) -> dict[str, tuple[str, ...]]:
 def _breach(scenario: Scenario, deal: Proposal, party: str) -> tuple[Bind, ...]:
     """What makes a party break its duties while the deal is in force."""
     kept: dict[int, set[int]] = {}
+    owed: dict[int, tuple[str, ...]] = {}
     for o in duties(scenario, deal):
         if o.party != party or o.due is not None:
             continue
@@ -104,12 +105,13 @@ def _breach(scenario: Scenario, deal: Proposal, party: str) -> tuple[Bind, ...]:
             named = {k for e, k in o.options if e == d}
             every = set(range(len(scenario.decisions[d].options)))
             kept.setdefault(d, set()).update(named if o.kind == "never" else every - named)
+            owed[d] = (*owed.get(d, ()), o.name)
     binds = []
     for d, options in sorted(kept.items()):
         decision = scenario.decisions[d]
         if options:
             names = tuple(o for k, o in enumerate(decision.options) if k in options)
-            binds.append(Bind(party, decision.key, names, "in_force"))
+            binds.append(Bind(party, decision.key, names, "in_force", owed[d]))
     return tuple(binds)
 
 

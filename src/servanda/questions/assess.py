@@ -54,6 +54,9 @@ TOGETHER = 8
 PATHS = 32
 FINE_PATHS = 512
 
+NOTHING = 1e-9
+"""Of a party's stakes: changes up to this are rounding."""
+
 REFINED = 2
 """How often the grid is made finer where its error is too large, with few stocks."""
 
@@ -491,7 +494,8 @@ class _Job:
 
     def _flow(self, part: dict[str, Any]) -> xr.DataArray:
         flow = np.asarray(course_of(part, 0).flow)[0, :, :, : len(self.scenario.parties)]
-        gain = flow[1] - flow[2]
+        gain = _gain(flow[1], flow[2])
+        gain = np.where(abs(gain) <= NOTHING * np.asarray(self.plain.stakes), 0.0, gain)
         return xr.DataArray(
             gain,
             dims=("period", "party"),
@@ -511,7 +515,8 @@ class _Job:
         out = []
         for i, party in enumerate(found.figures):
             swing = table[i] * reach
-            top = np.argsort(-np.abs(swing))[:3]
+            least = NOTHING * self.plain.stakes[list(self.scenario.parties).index(party)]
+            top = [k for k in np.argsort(-np.abs(swing))[:3] if abs(swing[k]) > least]
             out += [Sensitivity(party, names[k], float(table[i, k]), float(swing[k])) for k in top]
         return tuple(out)
 
@@ -533,6 +538,14 @@ class _Job:
                 f"{' and '.join(where)} values past the horizon go round in circles instead of "
                 "settling: treat values far ahead with care, or set `terminal: zero`"
             )
+        for name, size in zip(self.scenario.parties, self.plain.stakes, strict=True):
+            party, chooses = self.scenario.parties[name], name in self.proposal.signatories
+            chooses |= any(d.party == name for d in self.scenario.decisions)
+            if chooses and size == 0 and party.stakes is None:
+                notes.append(
+                    f"{party.label or name} has nothing at stake without a deal, so it signs and "
+                    f"moves by chance: give parties.{name}.stakes"
+                )
         failed = int(np.sum(centre["failures"])) + int(np.sum(out["failures"]))
         if failed:
             notes.append(f"{failed} simultaneous choices without an equilibrium on the main branch")
@@ -591,7 +604,7 @@ def _closed(scenario: Scenario, binds: tuple[Bind, ...]) -> tuple[str, ...]:
     for b in binds:
         decision = next(d for d in scenario.decisions if d.key == b.decision)
         lost += [f"{b.decision}.{o}" for o in decision.options if o not in b.options]
-    return tuple(lost)
+    return tuple(dict.fromkeys(lost))
 
 
 def _front_loading(flow: xr.DataArray, period: str) -> dict[str, float]:

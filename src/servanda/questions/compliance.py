@@ -104,5 +104,6 @@ def _to_breach(scenario: Scenario, obligations: Sequence[Obligation]) -> tuple[B
         decision = scenario.decisions[d]
         kept = tuple(name for k, name in enumerate(decision.options) if k in options)
         if kept:
-            found.append(Bind(decision.party, decision.key, kept, "in_force"))
+            names = tuple(o.name for o in obligations if any(e == d for e, _ in o.options))
+            found.append(Bind(decision.party, decision.key, kept, "in_force", names))
     return tuple(found)

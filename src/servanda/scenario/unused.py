@@ -90,7 +90,7 @@ def warn_empty_deals(
     for name, proposal in proposals.items():
         kept = all(proposal.terms[term] == (terms[term].now,) for term in terms)
         # an earlier deal may have left a term elsewhere
-        kept &= not any(terms[term].after == "stays" for term in proposal.stated)
+        kept &= not any(terms[term].after == "stays" for term in proposal.stated if term in terms)
         if kept and not proposal.obligations:
             document.report(
                 ("proposals", name),
@@ -103,8 +103,7 @@ def warn_empty_deals(
             if due is not None and due not in proposal.obligations:
                 document.report(
                     ("proposals", name, "obligations"),
-                    f"'{duty}' falls due on a breach of '{due}', which proposals.{name} "
-                    "leaves out",
+                    f"'{duty}' falls due on a breach of '{due}', which proposals.{name} leaves out",
                     on_key=True,
                     severity="warning",
                 )

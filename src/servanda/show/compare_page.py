@@ -50,7 +50,7 @@ def _answer(c: Comparison) -> str:
 
 def _keeping(c: Comparison) -> list[Block]:
     w, unit = c.weight.values, c.origin.period
-    dates = (c.dates[0], c.dates[len(c.dates) // 2], c.dates[-1])
+    dates = tuple(dict.fromkeys((c.dates[0], c.dates[len(c.dates) // 2], c.dates[-1])))
     heads = ("", "all sign", *(f"in force at {t}" for t in dates), f"broken by {dates[-1]}")
     rows = []
     for d in c.deals:
@@ -118,7 +118,9 @@ def _regret(c: Comparison) -> list[Block]:
         best = names[int(np.argmin(mean))]
         safest = c.least_regret(p)
         at = names.index(safest)
-        rows.append((c.origin.names[p], in_words(best), in_words(safest), figure(largest[at])[1:]))
+        rows.append(
+            (c.origin.names[p], in_words(best), in_words(safest), figure(largest[at]).lstrip("+"))
+        )
     heads = ("", "least regret on average", "least at worst", "which is")
     return [Heading("Regret", "of offers and of no deal (never)"), Columns(heads, tuple(rows))]
 
