@@ -122,3 +122,35 @@ def test_a_constant_income_changes_no_policy_where_values_do_not_settle() -> Non
     )
     np.testing.assert_allclose(richer[:, 0] - found[:, 0], 7 / (1 - 0.98), rtol=1e-9)
     np.testing.assert_allclose(richer[:, 1:], found[:, 1:], rtol=1e-9)
+
+
+TARIFFS = """
+title: two that choose at once, and no stocks
+horizon: 6
+parties:
+  home: {patience: 0.96, acuity: 6}
+  away: {patience: 0.98, acuity: 6}
+phases:
+  mood: {values: [calm, angry], next: {angry: 0.6*home.tariff, calm: 0.3*(1 - home.tariff)}}
+moves:
+  home: [open, tariff]
+  away: [open, tariff]
+order: [[home, away]]
+interests:
+  home: {gain: 0.3*home.tariff, exports: -0.6*away.tariff}
+  away: {gain: 0.3*away.tariff*(1 + 0.8*mood.angry), exports: -0.6*home.tariff}
+obligations:
+  stay_open: {party: home, never: tariff, verified: 0.9}
+proposals:
+  truce: {signatories: [home, away], lasts: 4, renew: all_sign}
+"""
+
+
+def test_without_stocks_extrapolated_sweeps_find_what_all_the_plain_ones_do() -> None:
+    case = sv.load(TARIFFS)
+    program, world = prepare(case, "truce", None, (), None, DEFAULT_SCHEME, False)
+    assert program.method.sweeps < program.method.finite / 5
+    plain = replace(program, method=replace(program.method, sweeps=program.method.finite))
+    found, best = run(program, world), run(plain, world)
+    assert found["tail"].sweeps[0] < 100
+    np.testing.assert_allclose(found["value"], best["value"], rtol=1e-9)

@@ -41,7 +41,7 @@ from servanda.questions.spread import share
 from servanda.questions.verdict import Split, best_split
 from servanda.runs import parts
 from servanda.scenario.model import Claim, Scenario
-from servanda.scenario.worlds import Worlds, draw
+from servanda.scenario.worlds import Worlds, draw, modal
 from servanda.show.figures import band
 from servanda.show.marks import Spec
 from servanda.show.page import Block
@@ -311,7 +311,10 @@ def _found(
     holds, lacking = (x[1:] for x in result)
     weight = np.asarray(sample.weight)
     good = min(1.0, share(holds, weight))
-    low, high = interval(good, effective(weight))
+    # without anything uncertain all worlds are the one there is
+    drawn = np.asarray(sample.values)
+    certain = np.array_equal(drawn, np.broadcast_to(modal(scenario).values, drawn.shape))
+    low, high = (good, good) if certain else interval(good, effective(weight))
     differences = _differences(claim, here)
     error, turns = _by_the_grid(claim, here, there, differences)
     rarer: Literal["holds", "fails"] = "fails" if good >= 0.5 else "holds"

@@ -69,6 +69,9 @@ from servanda.scenario.worlds import Worlds, draw, modal
 from servanda.show.marks import Spec
 from servanda.show.page import Block
 
+SHOWS = 1e-3
+"""Of a party's stakes: a lever that adds less worth does not go far."""
+
 SHOWN = 5
 """Efficient packages that are solved over worlds."""
 
@@ -266,7 +269,11 @@ def levers(
             whole = prepare_table(scenario, proposal, party, others, levels=grid, seed=seed)
             found, screened, tested = _cheapest(whole, chosen, reading, at_centre, pool, place)
             worth = central.sel(measure=f"worth.{party}").values
-            best = chosen[found if found is not None else int(np.argmax(worth))]
+            furthest = int(np.argmax(worth))
+            scale = dict(zip(scenario.parties, stakes(scenario), strict=True))[party]
+            if worth[furthest] - worth[0] <= SHOWS * scale:
+                furthest = 0
+            best = chosen[found if found is not None else furthest]
             two = [chosen[0], best] if best != chosen[0] else [best]
             here = whole.run(at_centre(two), told, pool, place("acceptance"))
             wide = whole.run(

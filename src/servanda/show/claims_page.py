@@ -77,7 +77,9 @@ def _claim(c: ClaimFound, worlds: int) -> list[Block]:
 def _share(c: ClaimFound, worlds: int) -> str:
     if c.constant:
         answer = "It holds" if c.central else "It fails"
-        every = "the one world drawn" if worlds == 1 else f"every one of {worlds} worlds"
+        if worlds == 1:
+            return f"{answer} in the one world drawn and at the central case."
+        every = f"every one of {worlds} worlds"
         return (
             f"{answer} in {every} and at the central case: nothing that is uncertain here makes a "
             "difference to it."
