@@ -38,6 +38,7 @@ from servanda.questions.outcomes import duties_in
 from servanda.questions.riders import Riders, package_variants, packages, riders
 from servanda.questions.spread import spread, weighted_quantile
 from servanda.questions.verdict import verdict_from
+from servanda.scenario.formulas import evaluate
 from servanda.scenario.model import Obligation, Proposal, Scenario
 from servanda.scenario.worlds import Worlds, draw, modal
 from servanda.show.figures import PER_YEAR
@@ -453,15 +454,18 @@ class _Job:
     ) -> tuple[Breaker, ...]:
         names = list(self.plain.game.scenario.obligations)
         found = []
+        env = dict(zip(self.world.names, self.world.values[0], strict=True))
         for o in duties:
             k = names.index(o.name)
+            alarm = float(np.clip(evaluate(o.false_alarm, env, np), 0.0, 1.0))
             path = np.asarray(course0.broken)[0, :, k]
             last = np.asarray(course.broken)[:, -1, k]
             half = np.nan
             if path[-1] > 1e-9:
                 half = float(np.interp(0.5 * path[-1], path, np.arange(len(path))))
             label = o.label or o.name.replace("_", " ")
-            found.append(Breaker(o.party, o.name, label, spread(path[-1], last, w), half))
+            ends = spread(path[-1], last, w)
+            found.append(Breaker(o.party, o.name, label, ends, half, alarm))
         return tuple(sorted(found, key=lambda b: -b.probability.median))
 
     def _created(self, centre: dict[str, Any]) -> Created | None:

@@ -53,6 +53,7 @@ class Breaker:
     label: str
     probability: Spread  # broken by it within the horizon
     median_period: float  # when half of that has happened (modal world); nan if it never does
+    false_alarm: float = 0.0  # a period, without a breach (modal world)
 
 
 @dataclass(frozen=True)

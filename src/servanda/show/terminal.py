@@ -255,9 +255,11 @@ class _Page:
         if not self.answer.breakers:
             words = "The deal binds nobody to anything, so nobody can break it."
             return [heading, Paragraph(words)]
-        rows, quiet = [], []
+        rows, quiet, alarms = [], [], []
         for b in self.answer.breakers:
             p, label = b.probability, in_words(b.label)
+            if b.false_alarm > 0 and max(p.modal, p.high) >= 0.005:
+                alarms.append(f"{label}, {percent(b.false_alarm)} a {self.unit}")
             if max(p.modal, p.high) < 0.005:
                 quiet.append(f"{self.name(b.party)} ({label})")
                 continue
@@ -271,6 +273,9 @@ class _Page:
         if rows:
             heads = ("party: its duty", "central", *self.if_many("8 in 10 worlds"), "half of that")
             found.append(Columns(heads, tuple(rows)))
+        if alarms:
+            words = "False alarms, which need no breach, are counted: " + "; ".join(alarms) + "."
+            found.append(Paragraph(words, hang=2))
         if quiet:
             found.append(Paragraph("Hardly ever: " + "; ".join(quiet) + ".", hang=2))
         return found
