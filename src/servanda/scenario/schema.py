@@ -320,12 +320,16 @@ class ObligationSection(_Strict):
         | None
     ) = Field(None, description="An option, or several, that may not be chosen.")
     must: OptionRef | None = Field(None, description="An option that must be chosen.")
-    by: int | None = Field(None, ge=0, description="By this age; default: every period.")
+    by: int | None = Field(
+        None, ge=0, description="From this age on, till done; default: every period."
+    )
     while_: FormulaText | None = Field(
         None, alias="while", description="Binding while this formula of terms exceeds 0."
     )
-    due: str | None = Field(None, description="broken.OTHER: binding only after that breach.")
-    survives: bool = Field(False, description="Whether it outlives the deal.")
+    due: str | None = Field(
+        None, description="broken.OTHER: binding after that breach; needs survives."
+    )
+    survives: bool = Field(False, description="Whether it outlives a breach of another.")
     tolerance: int = Field(0, ge=0, description="How many noticed breaches are let pass.")
     verified: Number = Field(1.0, description="The probability that a breach is noticed.")
     false_alarm: Number = Field(0.0, description="The probability of a notice without a breach.")
@@ -353,13 +357,13 @@ class ProposalSection(_Reasoned):
     proposer: Name | None = None
     signatories: Annotated[list[Name], Field(min_length=1, description="In the order asked.")]
     open: Annotated[list[int], Field(min_length=2, max_length=2)] = Field(
-        [0, 0], description="The first and last period in which it can be signed."
+        [0, 0], description="The first and last period to sign it, from when it is on the table."
     )
     lasts: int | None = Field(None, ge=1, description="How many periods; default: no end.")
     renew: Literal["none", "automatic", "all_sign"] = "none"
     otherwise: Name = Field("never", description="What is on the table after a refusal or the end.")
     reopens: bool = Field(False, description="Whether it can be signed again after a breach.")
-    terms: dict[Name, TermValue] = Field({}, description="Terms left out stay as they are now.")
+    terms: dict[Name, TermValue] = Field({}, description="Terms left out stay as they are.")
     obligations: list[Name] | None = Field(None, description="Default: all.")
 
 
