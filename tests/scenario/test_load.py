@@ -301,11 +301,22 @@ def test_an_obligation_whose_cause_is_left_out_is_pointed_out():
     scenario = loads(
         SMALL
         + "obligations:\n  one: {party: a, never: go}\n"
-        + "  two: {party: a, must: stay, due: broken.one}\n"
+        + "  two: {party: a, must: stay, due: broken.one, survives: true}\n"
         + "proposals: {p: {signatories: [a], obligations: [two]}}\n"
     )
     (warning,) = scenario.warnings
     assert "'two' falls due on a breach of 'one', which proposals.p leaves out" in warning.message
+
+
+def test_a_duty_that_would_end_before_it_falls_due_is_pointed_out():
+    scenario = loads(
+        SMALL
+        + "obligations:\n  one: {party: a, never: go}\n"
+        + "  two: {party: a, must: stay, due: broken.one}\n"
+        + "proposals: {p: {signatories: [a]}}\n"
+    )
+    (warning,) = scenario.warnings
+    assert "it never binds without 'survives: true'" in warning.message
 
 
 # --- all at once ----------------------------------------------------------------------------
