@@ -7,9 +7,9 @@ import random
 import jax
 import numpy as np
 import pytest
-from game.histories import Histories
 
 import servanda as sv
+from game.histories import Histories
 
 jax.config.update("jax_enable_x64", True)
 
