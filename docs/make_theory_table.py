@@ -167,6 +167,10 @@ by chance; a deal with obligations), every information set is played as [Gambit]
 tree is written by the test itself (tests/peers). Two differences of principle remain. With δ < 1 Gambit would discount the noise
 of later choices too, Servanda does not. And where a simultaneous move has several equilibria inside a longer game, Gambit
 follows one branch for the whole tree, Servanda one for each simultaneous move, given what follows at full precision.
+
+The life of an agreement (offers, refusals, phasing, dates, tolerance, breaches, what survives them, renewal, other offers, reopening) is
+checked against a second solver of a few hundred lines, written from [the model](model.md) alone, which walks histories one by one
+(tests/game/histories.py). In random games without stocks that mix all of these, values and signatures agree to 10⁻⁸.
 """
 
 
