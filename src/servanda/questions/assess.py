@@ -53,7 +53,7 @@ TOGETHER = 8
 """Up to so many packages of terms are solved in one program with bound hands."""
 
 PATHS = 32
-FINE_PATHS = 512
+FINE_PATHS = 256
 
 NOTHING = 1e-9
 """Of a party's stakes: changes up to this are rounding."""
