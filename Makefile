@@ -30,7 +30,7 @@ test: $(DEVELOP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 peers: $(DEVELOP) $(BENCH)
 	$(BIN)/python -m pytest tests/peers
