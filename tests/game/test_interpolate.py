@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from servanda import native
 from servanda.game import kernel
 from servanda.game.interpolate import SCHEMES, Scheme, interpolate, interpolate_reference
 
@@ -273,7 +274,7 @@ def test_without_a_toolchain_there_is_still_a_result(
         monkeypatch.setenv("PATH", str(tmp_path))
         monkeypatch.delenv("CC", raising=False)
     else:
-        monkeypatch.setattr(jax.ffi, "include_dir", lambda: str(tmp_path))
+        monkeypatch.setattr(native, "headers", lambda: tmp_path)
     kernel._register.cache_clear()
     try:
         reason = kernel.status(1, "kernel", SCHEMES.index("simplex"))
@@ -292,10 +293,10 @@ def test_a_cache_that_cannot_be_written_costs_a_compilation_only(
     monkeypatch.setenv("SERVANDA_CACHE", str(tmp_path / "cache"))
     (tmp_path / "cache").write_text("a file where the folder should be")
     try:
-        kernel._compiler()
-    except kernel.KernelError as error:
+        native._compiler()
+    except native.KernelError as error:
         pytest.skip(str(error))
-    name, library = kernel._load(1, "kernel", kernel.SLOPES)
+    name, library = native.library("kernel", 1, native.SLOPES)
     assert name.startswith("servanda_kernel_1_")
     assert library.servanda_forward
 

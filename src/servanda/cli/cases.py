@@ -28,7 +28,7 @@ def check(case: Case, /, *, as_json: AsJson = False, out: Out = None) -> int:
     findings: tuple[Finding, ...]
     size: str | None = None
     try:
-        scenario = load(case)
+        scenario = load(case, solve=False)
     except ScenarioError as error:
         findings = error.findings
     else:

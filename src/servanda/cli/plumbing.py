@@ -55,10 +55,15 @@ Chair = Annotated[
 ]
 
 
-def load(case: Path) -> "Scenario":
+def load(case: Path, solve: bool = True) -> "Scenario":
+    """Read a case; if it is to be solved, kernels are compiled while libraries are read in."""
+    from servanda import native
     from servanda.scenario.load import load
 
-    return load(case)
+    scenario = load(case)
+    if solve:
+        native.ahead(len(scenario.stocks))
+    return scenario
 
 
 def choose_deal(scenario: "Scenario", deal: str | None) -> str:

@@ -27,6 +27,10 @@ from servanda.game.runtime import processor
 _SOURCES = ("game", "scenario")
 """The folders whose code says what a trace is."""
 
+_TRACING = threading.Lock()
+"""Python runs one thread at a time: traces side by side would all be done at the end of the last,
+and the compiler, which needs no Python, would have nothing to do until then."""
+
 MOST = 400
 """Programs kept, some hundred kilobytes each; the oldest make room."""
 
@@ -58,8 +62,9 @@ def traced(
     except Exception:  # not there, of another version, damaged: trace it
         try:
             allowed = [jax.export.DisabledSafetyCheck.custom_call(name) for name in calls]
-            found = jax.export.export(plain, disabled_checks=allowed)(*arguments)
-            _write(path, bytes(found.serialize()))
+            with _TRACING:
+                found = jax.export.export(plain, disabled_checks=allowed)(*arguments)
+                _write(path, bytes(found.serialize()))
         except Exception:  # what cannot be exported can still be run
             return plain
     return jax.jit(found.call, compiler_options=options)

@@ -2,39 +2,26 @@
 
 In: grid values, arrival points and index tables, as `interpolate` takes them. Out: the
 interpolated values, with their reverse-mode derivative. The kernels (kernel.c; sweep.c for
-`servanda.game.sweep`, tape.c for `tape`, mix.c for `mix`) are compiled with the system's C compiler
-the first time a number of stocks and a scheme are met, and kept in the user's cache folder; where
-that cannot be done the caller uses pure JAX, and `status` says why.
+`servanda.game.sweep`, tape.c for `tape`, mix.c for `mix`) are compiled on this machine
+(`servanda.native`); where that cannot be done the caller uses pure JAX, and `status` says why.
 """
 
 from __future__ import annotations
 
-import ctypes
 import functools
-import hashlib
-import os
-import platform
-import shutil
-import subprocess
-import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import jaxlib
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from servanda.cache import cache_directory
+from servanda import native
+from servanda.native import MAX_STOCKS, PLAIN, SLOPES, SOURCES
 
-MAX_STOCKS = 6
 _VECTOR = 4  # channels a vector of the kernel holds
-SLOPES = 2
-"""The first of `interpolate.SCHEMES` with slopes; from here on one kernel serves all."""
 
-_FOLDER = Path(__file__).parent
 HANDLERS = {
     "kernel": ("servanda_forward", "servanda_backward"),
     "sweep": ("servanda_sweep", "servanda_sweep_backward", "servanda_evaluate_backward"),
@@ -43,17 +30,7 @@ HANDLERS = {
 }
 """The C sources, and what each of them offers to XLA."""
 
-PLAIN = ("tape", "mix")
-"""Those that know no stocks and schemes."""
-
-_HEADERS = ("border.h", "kernel.h")
-_FLAGS = ("-std=gnu11", "-O3", "-ffp-contract=fast", "-fPIC", "-shared")
-_TUNINGS = (("-march=native",), ("-mcpu=native",), ())
 _locks = {source: threading.Lock() for source in HANDLERS}
-
-
-class KernelError(Exception):
-    """Why the kernel cannot be used; never leaves this module."""
 
 
 def status(stocks: int = 4, source: str = "kernel", scheme: int = SLOPES) -> str:
@@ -61,7 +38,7 @@ def status(stocks: int = 4, source: str = "kernel", scheme: int = SLOPES) -> str
 
     Compiles the kernel for this number of stocks and this scheme if that has not been done.
     """
-    if os.environ.get("SERVANDA_KERNEL", "").lower() in ("off", "0", "no", "false"):
+    if native.switched_off():
         return "switched off by SERVANDA_KERNEL"
     if jax.default_backend() != "cpu":
         return f"the kernel is for CPUs, and JAX computes on {jax.default_backend()}"
@@ -189,13 +166,12 @@ def names(levels: tuple[int, ...], scheme: int) -> tuple[str, ...]:
 
     Of a kernel that cannot be used there are none.
     """
-    sources = [source for source in HANDLERS if source not in PLAIN]
     with ThreadPoolExecutor() as pool:  # a compiler each, if they have not been compiled yet
         plain = [pool.submit(plain_names, source) for source in PLAIN]
-        there = list(pool.map(lambda source: ready(levels, scheme, source), sources))
+        there = list(pool.map(lambda source: ready(levels, scheme, source), SOURCES))
     found = [name for names in plain for name in names.result()]
     if all(there):
-        found += [name for source in sources for name in handlers(levels, scheme, source)]
+        found += [name for source in SOURCES for name in handlers(levels, scheme, source)]
     return tuple(found)
 
 
@@ -209,7 +185,7 @@ def _register(stocks: int, source: str, scheme: int) -> tuple[tuple[str, ...], s
     """Compile, load and register a kernel; its names in XLA, and `ready` or a reason."""
     names = []
     try:
-        name, library = _load(stocks, source, scheme)
+        name, library = native.library(source, stocks, scheme)
         for function in HANDLERS[source]:
             names.append(f"{name}_{function}")
             handler = jax.ffi.pycapsule(getattr(library, function))
@@ -217,88 +193,3 @@ def _register(stocks: int, source: str, scheme: int) -> tuple[tuple[str, ...], s
     except Exception as error:  # anything at all: there is a pure JAX path
         return (), f"{type(error).__name__}: {error}"
     return tuple(names), "ready"
-
-
-def _load(stocks: int, source: str, scheme: int) -> tuple[str, ctypes.CDLL]:
-    """The kernel as a loaded library, from the cache folder or freshly compiled."""
-    compiler = _compiler()
-    # The name carries everything the machine code depends on, so a stale file is never loaded and
-    # XLA's own cache never finds a call to a kernel that has changed.
-    text = [(_FOLDER / name).read_text() for name in (*_HEADERS, f"{source}.c")]
-    digest = hashlib.sha256(
-        "\n".join((*text, compiler, _version(compiler), *_FLAGS, *_cpu())).encode()
-    ).hexdigest()[:16]
-    name = f"servanda_{source}_{stocks}_{scheme}_{digest}"
-    defined = (f"-DSTOCKS={stocks}", f"-DSCHEME={scheme}")
-    try:
-        folder = _cache_folder()
-        kept = folder / f"{name}.so"
-        if not kept.exists():
-            _compile(compiler, source, defined, folder, kept)
-        return name, ctypes.CDLL(str(kept))
-    except OSError:  # a folder that cannot be written, or a damaged file: build for this process
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder_name:
-            made = Path(folder_name) / f"{name}.so"
-            _compile(compiler, source, defined, Path(folder_name), made)
-            return name, ctypes.CDLL(str(made))
-
-
-def _compile(
-    compiler: str, source: str, defined: tuple[str, ...], folder: Path, target: Path
-) -> None:
-    """Compile a kernel; the file appears whole or not at all."""
-    handle, scratch = tempfile.mkstemp(suffix=".so", dir=folder)
-    os.close(handle)
-    try:
-        for tuning in _TUNINGS:
-            command = [compiler, *_FLAGS, *tuning, *defined]
-            command += [f"-I{jax.ffi.include_dir()}", "-o", scratch]
-            command += [str(_FOLDER / f"{source}.c")]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-            if done.returncode == 0:
-                Path(scratch).replace(target)
-                return
-        lines = done.stderr.strip().splitlines() or ["no message"]
-        raise KernelError(f"{compiler} could not compile {source}.c: {lines[0]}")
-    finally:
-        Path(scratch).unlink(missing_ok=True)
-
-
-def _compiler() -> str:
-    """The C compiler: $CC, or the first of the usual names."""
-    for candidate in (os.environ.get("CC", ""), "cc", "gcc", "clang"):
-        found = shutil.which(candidate) if candidate else None
-        if found:
-            return found
-    raise KernelError("no C compiler (cc, gcc or clang) on this machine")
-
-
-def _version(compiler: str) -> str:
-    done = subprocess.run(
-        [compiler, "--version"], capture_output=True, text=True, timeout=30, check=True
-    )
-    return done.stdout
-
-
-def _cpu() -> tuple[str, ...]:
-    """What the machine code and the call interface depend on."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        wanted = ("model name", "flags", "Features", "CPU part")
-        described = {line for line in lines if line.startswith(wanted)}
-    except OSError:
-        described = {platform.processor()}
-    return (platform.system(), platform.machine(), jaxlib.__version__, *sorted(described))
-
-
-def _cache_folder() -> Path:
-    """The user's cache directory, made if need be.
-
-    Raises:
-        OSError: it cannot be made, or SERVANDA_CACHE=off.
-    """
-    if os.environ.get("SERVANDA_CACHE") == "off":
-        raise FileNotFoundError("SERVANDA_CACHE switches the cache off")
-    folder = cache_directory()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder

@@ -8,7 +8,6 @@ one compiled program: where nothing else is compiled yet, that is most of what a
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,18 +15,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from servanda import native
 from servanda.errors import QuestionError, unknown
-from servanda.game import kernel
 from servanda.game.batch import Follow, Program, cores, course_of, run, stakes
 from servanda.game.bind import bind_to_obligations
 from servanda.game.build import Game, build
 from servanda.game.differentiate import Gradient, gradient
 from servanda.game.grid import FEW_STOCKS, FINE_NODES, coarser, usual_nodes
-from servanda.game.interpolate import SCHEMES
 from servanda.game.levels import choose_levels
 from servanda.game.method import closer, make_method
 from servanda.game.paths import KINDS, Course
-from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.regimes import Bind, Variant
 from servanda.game.size import fits, refuse_if_too_large
 from servanda.game.solve import SETTLED, find_proposal, signing_at_start
@@ -89,9 +86,7 @@ def assess(
     if worlds < 1:
         raise QuestionError("at least one world is needed")
     chairs = tuple(scenario.parties) if party is None else (party,)
-    # where the kernels are not there yet, they are compiled while SciPy is read in
-    kernels = (2,) * len(scenario.stocks), SCHEMES.index(DEFAULT_SCHEME)
-    threading.Thread(target=kernel.names, args=kernels, daemon=True).start()
+    native.ahead(len(scenario.stocks))  # while SciPy is read in
     sample = draw(scenario, worlds, seed)
     steps = _Steps(progress)
     may_refine = levels is None and not fine and 0 < len(scenario.stocks) <= FEW_STOCKS
