@@ -137,13 +137,13 @@ def _moved(game: Game, length: int) -> np.ndarray:
     """
     horizon = game.scenario.horizon
     last = np.minimum((np.arange(horizon) // length + 1) * length, horizon)  # of an epoch, ahead
-    moved = np.ones((horizon, game.regimes * game.phases), bool)
+    moved = np.zeros((horizon, game.regimes * game.phases), bool)  # elsewhere nobody plays
     for g in game.groups:
         alive = np.stack([np.isin(np.arange(len(g.rows)), now) for now in g.live])
         since = np.logical_and.accumulate(alive[::-1])[::-1]  # in play from here to the end
         places = g.rows[:, 0] * game.phases + g.rows[:, 1]
         swept = last - np.arange(horizon) <= SETTLING
-        moved[:, places] = swept[:, None] | ~since[1:]
+        moved[:, places] = alive[:horizon] & (swept[:, None] | ~since[1:])
     return moved
 
 
