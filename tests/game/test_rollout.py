@@ -10,7 +10,7 @@ import pytest
 
 import servanda as sv
 from servanda.game.batch import Program, run
-from servanda.game.method import LEFT_BY_PATHS
+from servanda.game.method import LEFT_BY_PATHS, make_method
 from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.rollout import starting_regimes
 from servanda.game.solve import prepare, read_solution
@@ -80,7 +80,7 @@ def prepared(
     text: str, deal: str | None, levels: tuple[int, ...], rollout: bool = True, paths: int = 256
 ) -> tuple[Program, Worlds]:
     program, world = prepare(sv.load(text), deal, None, (), levels, DEFAULT_SCHEME, False, paths)
-    return replace(program, rollout=rollout), world
+    return replace(program, rollout=starting_regimes(program.game) if rollout else ()), world
 
 
 @pytest.mark.parametrize("terminal", ["stationary", "zero"])
@@ -132,6 +132,28 @@ def test_worth_by_interest_adds_up_better_than_on_the_grid() -> None:
             ]
         )
     assert abs(gap[True]).max() < 0.3 * abs(gap[False]).max() < 1e-4
+
+
+def test_worth_by_interest_is_read_off_the_paths_of_parties() -> None:
+    """It sums to worth, and comes near to a fine grid's, from a coarse grid by interest."""
+
+    def found(levels: tuple[int, ...], split: bool) -> dict[str, np.ndarray]:
+        program, world = prepared(PACT, "pact", levels, rollout=split)
+        coarse = make_method(program.game.scenario, (3, 2)) if split else None
+        by_interest = replace(program.method, by_interest=not split)
+        out = run(replace(program, method=by_interest, split=coarse), world)
+        root = program.game.roots[0]
+        value = out["value"][0]
+        return {name: value[root[name]] for name in ("signed", "no_deal")}
+
+    best, grid, paths = found((41, 31), False), found((3, 2), False), found((5, 4), True)
+    owner = [0] * 3 + [1] * 5
+    assert len(best["signed"]) == 2 + len(owner)
+    for name in best:
+        parties, interests = paths[name][:2], paths[name][2:]
+        np.testing.assert_allclose(np.bincount(owner, interests), parties, rtol=1e-10)
+        assert abs(grid[name] - best[name]).max() > 0.02
+        assert abs(paths[name] - best[name]).max() < 0.1 * abs(grid[name] - best[name]).max()
 
 
 def test_every_position_after_the_answers_is_followed() -> None:

@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -33,9 +33,9 @@ from servanda.game.kept import register, traced
 from servanda.game.paths import Course, simulate_paths
 from servanda.game.period import Method, accept_probability, sign
 from servanda.game.regimes import Variant
-from servanda.game.rollout import rollout, starting_regimes
+from servanda.game.rollout import rollout
 from servanda.game.runtime import compiler_options
-from servanda.game.states import value_at_start
+from servanda.game.states import Split, shares, value_at_start
 from servanda.game.stationary import Tail
 from servanda.game.tables import Parameters, parameters
 from servanda.scenario.model import Proposal, Scenario
@@ -77,7 +77,8 @@ class Program:
     seed: int = 0
     once: bool = False  # runs in one world only: compiled quickly
     offers: tuple[Proposal, ...] | None = None  # that the grid's bounds follow; None: all
-    rollout: bool = False  # values at the start are read off paths, not the grid
+    rollout: tuple[int, ...] = ()  # regimes whose values at the start are read off paths
+    split: Method | None = None  # a coarser grid, for these values by interest
 
     def uniforms(self) -> Float[np.ndarray, "period draw n"]:
         """Common random numbers, stratified over paths in every period (Latin hypercube)."""
@@ -93,7 +94,7 @@ class Program:
         solved = [group.live.tobytes() for group in game.groups]
         return (
             game.scenario, game.variants, game.roots, solved, self.method, self.stakes, self.names,
-            self.follow, self.rollout,
+            self.follow, self.rollout, self.split,
         )  # fmt: skip
 
     def kernels(self) -> tuple[tuple[int, ...], int]:
@@ -108,20 +109,31 @@ class Program:
     ) -> dict[str, Any]:
         """Everything wanted of one world; traced by JAX.
 
-        `theta` is [assumption], or [period + 1, assumption] if assumptions change over time.
+        `theta` is [assumption], or [period + 1, assumption] if assumptions change over time. With
+        `split`, values at the start have channels of interests too.
         """
         game, method = self.game, self.method
         p = parameters(game, theta, self.names, jnp.asarray(self.stakes))
-        solved = backward(game, method, p, boxes, keep=bool(self.follow) or self.rollout)
-        start = value_at_start(game, method, p, solved.values[0], boxes)
+        keep = bool(self.follow or self.rollout)
+        solved = backward(game, method, p, boxes, keep=keep)
+        grid = start = value_at_start(game, method, p, solved.values[0], boxes)
+        split = None
+        if self.split is not None:
+            coarse = replace(self.split, by_interest=True)
+            values = backward(game, coarse, p, boxes).values
+            split = Split(coarse, values, shares(game, values[0]))
+            other = value_at_start(game, coarse, p, values[0], boxes)
+            start = split.beside(game, start.T, other.T).T
         if self.rollout and game.stocks:
-            first = starting_regimes(game)
-            missed = rollout(game, method, p, solved.values, first, boxes, uniforms)
-            start = start.at[np.array(first)].add(missed)
+            missed = rollout(
+                game, method, p, solved.values, self.rollout, boxes, uniforms, split
+            )
+            start = start.at[np.array(self.rollout)].add(missed)
         value, accepted = sign(game, p.at(0), start)
         out: dict[str, Any] = {
             "play": start,
             "value": value,
+            "grid": grid,
             "accept": accepted,
             "alone": _alone(game, p.at(0), start),
             "tail": solved.tail,
@@ -308,7 +320,7 @@ def run(
     own. Worlds are spread over the machine's cores, or over `pool`.
     """
     thetas = _thetas(values)
-    drawn = bool(program.follow) or program.rollout
+    drawn = bool(program.follow or program.rollout)
     uniforms = program.uniforms() if drawn else np.zeros((0, 4, 0))
 
     first = _bounds(program, thetas[0]) if boxes is None else boxes[0]

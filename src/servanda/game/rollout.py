@@ -11,6 +11,8 @@ and what the grid's values V miss on the way is added up:
 where u is the flow and d the patience. This holds for any V whatever, for the sum is telescoping;
 moves and events are averaged over in the brackets, not drawn, so there is no noise where V is right
 (the approximating martingale of Henderson and Glynn 2002, Mathematics of Operations Research 27).
+For any V whatever: so worth by interest is read off the same paths, with values by interest from a
+coarser grid (`Split`), and the game is never solved for every interest on a fine one.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from servanda.game.build import Game
 from servanda.game.period import Method, channel_party, sign
 from servanda.game.reach import epoch_of
 from servanda.game.states import (
+    Split,
     answered,
     at_states,
     drawn,
@@ -64,18 +67,21 @@ def rollout(
     regimes: Sequence[int],
     boxes: Array,
     uniforms: Float[Array, "period draw n"],
+    split: Split | None = None,
 ) -> Float[Array, "regime channel"]:
     """What the values before the first moves miss, on n paths from each of some regimes.
 
     Traced by JAX. `values` are the W of `backward` with `keep`, on `boxes`; there may be more
     periods than up to the horizon. The same random numbers serve every start. No derivatives.
+    With `split`, whose values are kept likewise, channels are those of parties and interests.
     """
     values, boxes, p = jax.lax.stop_gradient((values, boxes, p))
     horizon, periods, per_start = game.scenario.horizon, uniforms.shape[0], uniforms.shape[-1]
     starts, given = np.unique(game.alike[list(regimes)], return_inverse=True)
     n = len(starts) * per_start
     met = met_rows(game, starts.tolist(), (False,) * len(starts))
-    table, owner = jnp.asarray(row_table(game)), channel_party(game, method.by_interest)
+    by_interest = method.by_interest or split is not None
+    table, owner = jnp.asarray(row_table(game)), channel_party(game, by_interest)
     everywhere = np.arange(game.regimes)
     stage = game.asking
     of_regime = np.full(game.regimes, -1)
@@ -87,12 +93,25 @@ def rollout(
         t, live, u = item
         here, after = jnp.minimum(t, horizon), jnp.minimum(t + 1, horizon)
         now, calendar = p.at(here), here * 1.0
-        coords = method.grid.within(bounds[here]).coordinates(s.x.T)
-        there = replace(method, grid=method.grid.within(bounds[after]))
-        w = values[here]
-        # at the start everybody has been asked
-        v = jnp.where(t > 0, sign(game, now, w)[0], w)
-        held = values_at(game, method, v, everywhere, coords, s.phase, s.regime[None])[0].T
+
+        def now_worth(method: Method, w: Array) -> tuple[Array, Array]:
+            """Coordinates on a grid [n, stock], and values there [channel, n]."""
+            coords = method.grid.within(bounds[here]).coordinates(s.x.T)
+            # at the start everybody has been asked
+            v = jnp.where(t > 0, sign(game, now, w)[0], w)
+            found = values_at(game, method, v, everywhere, coords, s.phase, s.regime[None])
+            return coords, found[0].T
+
+        def next_on(method: Method) -> Method:
+            return replace(method, grid=method.grid.within(bounds[after]))
+
+        w, there = values[here], next_on(method)
+        coords, held = now_worth(method, w)
+        parts = None
+        if split is not None:
+            held = split.beside(game, held, now_worth(split.method, split.values[here])[1])
+            later, _ = sign(game, p.at(after), split.values[after])
+            parts = split._replace(method=next_on(split.method), values=later)
         regime = s.regime
         if len(stage.regime):
             asked = jnp.where(t > 0, jnp.asarray(of_regime)[regime], -1)
@@ -105,7 +124,9 @@ def rollout(
             group = game.groups[k]
             row = table[k][regime, s.phase]
             member, row = row >= 0, jnp.maximum(row, 0)
-            z = at_states(game, group, there, now, ahead, live[k], row, s.x, calendar)
+            z = at_states(
+                game, group, there, now, ahead, live[k], row, s.x, calendar, split=parts
+            )
             step = stepped(group, z, row, regime, s.phase, z.probability, u)
             found = jnp.where(member, jnp.sum(z.probability * z.worth, axis=1), found)
             each = new._replace(regime=step.regime, phase=step.phase, x=step.x)

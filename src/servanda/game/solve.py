@@ -23,6 +23,7 @@ from servanda.game.levels import choose_levels
 from servanda.game.method import closer, make_method
 from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.regimes import Bind, Variant
+from servanda.game.rollout import starting_regimes
 from servanda.game.size import refuse_if_too_large
 from servanda.scenario.model import Proposal, Scenario
 from servanda.scenario.worlds import Worlds, modal
@@ -138,7 +139,7 @@ def prepare(
         paths,
         seed,
         offers=offers,
-        rollout=fine and paths > 0,
+        rollout=starting_regimes(game) if fine and paths and game.stocks else (),
     )
     return program, worlds
 

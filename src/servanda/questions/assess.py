@@ -21,11 +21,13 @@ from servanda.game.batch import Follow, Program, cores, course_of, run, stakes
 from servanda.game.bind import bind_to_obligations
 from servanda.game.build import Game, build
 from servanda.game.differentiate import Gradient, gradient
-from servanda.game.grid import FEW_STOCKS, FINE_NODES, coarser, usual_nodes
+from servanda.game.grid import FEW_STOCKS, FINE_NODES, coarser, make_grid, usual_nodes
 from servanda.game.levels import choose_levels
 from servanda.game.method import closer, make_method
 from servanda.game.paths import KINDS, Course
+from servanda.game.period import Method
 from servanda.game.regimes import Bind, Variant
+from servanda.game.rollout import starting_regimes
 from servanda.game.size import fits, refuse_if_too_large
 from servanda.game.solve import SETTLED, find_proposal, signing_at_start
 from servanda.questions.assessment import Assessment, Breaker, Created, Sensitivity, Sham
@@ -48,6 +50,9 @@ PARTS = 4
 
 TOGETHER = 8
 """Up to so many packages of terms are solved in one program with bound hands."""
+
+PACKED = 16_000
+"""With `fine`, so many grid points are shared by more packages than that."""
 
 PATHS = 32
 FINE_PATHS = 256
@@ -137,6 +142,7 @@ class _Job:
     bound_parties: tuple[str, ...]  # variants 1.. of `bound`
     asker: tuple[str, tuple[str, ...]] | None  # the next variant: whose harm is stopped, with what
     packs: tuple[int, ...]  # the variants of `bound` that are packages of terms; none: too many
+    packing: Method  # for packages of terms, if they are too many for `bound`
     world: Worlds
     seed: int
     other: Program | None  # tells the error of the grid if compared with `plain`, or `central`
@@ -176,16 +182,15 @@ class _Job:
             variants += [v for k, v in enumerate(parts) if k != whole]
         game = build(scenario, variants)
         usual = levels or choose_levels(scenario, nodes)
-        chosen = choose_levels(scenario, FINE_NODES) if fine and levels is None else usual
-        finer = usual if fine or levels else choose_levels(scenario, FINER * nodes)
-        refuse_if_too_large(game, chosen)
-        if finer != usual and not fits(game, finer):
-            finer = usual
-        method = make_method(scenario, chosen)
-        if fine:
-            method = closer(method)
+        chosen = another = usual
+        if levels is None:
+            chosen = choose_levels(scenario, FINE_NODES) if fine else usual
+            another = choose_levels(scenario, FINE_NODES // FINER if fine else FINER * nodes)
+        refuse_if_too_large(base, chosen)
+        refuse_if_too_large(game, usual)
+        if another != usual and not fits(game, another):
+            another = usual
         world = modal(scenario)
-        paths = FINE_PATHS if fine else PATHS
         names, spreads = tuple(world.names), stakes(scenario)
         plain = Program(
             base,
@@ -196,27 +201,41 @@ class _Job:
             PATHS,
             seed,
         )
-        # a grid that follows this deal alone is finer where it goes than one for all offers
-        offers = (proposal, *packages(scenario, proposal, seed)) if chosen != usual else None
-        central = plain
-        if fine:
-            central = replace(
-                plain, method=method, paths=paths, once=True, offers=offers, rollout=True
-            )
         root = game.roots[0]
         starts = (root["signed"], root["signed"], root["no_deal"])
-        follow = (Follow(starts, (True, False, False), exits=True, values=False),)
-        if finer != usual:
-            method = make_method(scenario, finer)
-        hands = Program(game, method, spreads, names, follow, paths, seed, True, offers)
+        hands = replace(
+            plain,
+            game=game,
+            method=make_method(scenario, another),
+            follow=(Follow(starts, (True, False, False), exits=True, values=False),),
+            once=True,
+        )
+        central, packing = plain, plain.method
+        if fine:
+            # a grid that follows this deal alone is finer where it goes than one for all offers
+            offers = (proposal, *packages(scenario, proposal, seed)) if chosen != usual else None
+            central, hands = (
+                replace(
+                    program,
+                    method=closer(make_method(scenario, grid)),
+                    paths=FINE_PATHS,
+                    once=True,
+                    offers=offers,
+                    rollout=starting_regimes(program.game) if scenario.stocks else (),
+                )
+                for program, grid in ((plain, chosen), (hands, another))
+            )
+            if scenario.stocks:
+                central = replace(central, split=plain.method)
+            each = levels or choose_levels(scenario, max(nodes, PACKED // len(parts)))
+            packing = make_method(scenario, each)
         other: Program | None = hands
-        if chosen != usual:
-            other = plain
-        elif finer == usual:
-            fewer = coarser(usual)
+        if another == chosen:
+            fewer = coarser(chosen)
             other = None
             if fewer is not None:
-                other = replace(plain, method=make_method(scenario, fewer), once=True)
+                method = replace(central.method, grid=make_grid(scenario, fewer))
+                other = replace(central, method=method, split=None, once=True)
         return _Job(
             scenario,
             proposal,
@@ -226,6 +245,7 @@ class _Job:
             tuple(bound),
             asker,
             packs,
+            packing,
             world,
             seed,
             other,
@@ -237,20 +257,24 @@ class _Job:
         """The answer, and the headlines that the grid is too coarse for (`too_coarse`)."""
         pool = cores()
         try:
-            parts = {
-                "centre": pool.submit(steps.count, self.centre),
-                "gradient": pool.submit(steps.count, lambda: self.gradients(chairs)),
-            }
+            parts = {}
+            if not self.packs:  # a program of their own, the longest of all
+                parts["riders"] = pool.submit(self.riders, None)
+            parts["centre"] = pool.submit(steps.count, self.centre)
+            if self.other is not None and self.other is not self.bound:
+                parts["other"] = pool.submit(run, self.other, self.world)
+            parts["gradient"] = pool.submit(steps.count, lambda: self.gradients(chairs))
             modal_run = steps.count(lambda: run(self.central, self.world))
-            parts["interests"] = pool.submit(steps.count, self.by_interest)
+            parts["interests"] = pool.submit(steps.count, lambda: self.by_interest(modal_run))
             # the first array takes xarray a while, for it looks for other libraries
             pool.submit(xr.DataArray, 0.0)
             spread_out = run(self.plain, sample, lambda done, total: steps.add(), pool)
             found = {name: part.result() for name, part in parts.items()}
         finally:
             pool.shutdown(cancel_futures=True)
-        found["error"] = self.grid_error(modal_run, found["centre"])
-        found["riders"] = self.riders(found["centre"])
+        found["error"] = self.grid_error(modal_run, found.get("other", found["centre"]))
+        if self.packs:
+            found["riders"] = self.riders(found["centre"])
         return self.read(chairs, sample, modal_run, spread_out, found)
 
     # -- the parts, each a program -----------------------------------------------------------
@@ -263,28 +287,39 @@ class _Job:
         """
         return run(self.bound, self.world)
 
-    def grid_error(self, modal_run: dict[str, Any], centre: dict[str, Any]) -> dict[str, float]:
+    def grid_error(self, modal_run: dict[str, Any], out: dict[str, Any]) -> dict[str, float]:
         """Estimated error of every headline, from another grid; without stocks of none."""
         if self.other is None:
             return {}
-        out = centre if self.other is self.bound else run(self.other, self.world)
         stakes = dict(zip(self.scenario.parties, self.plain.stakes, strict=True))
         return grid_error(headlines(self.plain, modal_run), headlines(self.other, out), stakes)
 
-    def by_interest(self) -> dict[str, Any]:
+    def by_interest(self, modal_run: dict[str, Any]) -> dict[str, Any]:
         """Values with interests kept apart."""
+        if self.central.split is not None:
+            return modal_run
         method = replace(self.central.method, by_interest=True)
         return run(replace(self.central, method=method, follow=(), once=True), self.world)
 
-    def riders(self, centre: dict[str, Any]) -> Riders | None:
+    def riders(self, centre: dict[str, Any] | None) -> Riders | None:
         """What each changed term is worth, if there are at least two."""
         game, out, packs = self.bound.game, centre, self.packs
         variants, whole = package_variants(self.scenario, self.proposal, self.seed)
-        if not packs:
+        if out is None:
             game = build(self.scenario, variants)
             packs = tuple(range(len(variants)))
-            grid = replace(self.central, game=game, follow=(), once=True, rollout=False)
-            out = run(grid, self.world)
+            start = {root["signed"] for root in game.roots} | {game.roots[whole]["no_deal"]}
+            program = replace(
+                self.central,
+                game=game,
+                method=self.packing,
+                follow=(),
+                once=True,
+                paths=PATHS,
+                rollout=tuple(sorted(start)) if self.central.rollout else (),
+                split=None,
+            )
+            out = run(program, self.world)
         value = out["value"][0]
         without = value[game.roots[packs[whole]]["no_deal"]]
         worths = np.array([value[game.roots[k]["signed"]] - without for k in packs])
@@ -479,7 +514,7 @@ class _Job:
         gone = float(np.asarray(course.broken)[0, 0, -1].sum())
         if gone < 1e-6 or not self.plain.game.stocks:
             return {}
-        no_deal = out["value"][0, self.bound.game.roots[0]["no_deal"]]
+        no_deal = out["grid"][0, self.bound.game.roots[0]["no_deal"]]
         after = np.asarray(course.after_break)[0, 0] / gone
         return {p: float(after[i] - no_deal[i]) for i, p in enumerate(parties)}
 

@@ -38,6 +38,7 @@ def grid_error(
     `stakes` are the parties', in utility per period; a party without stakes stands alone.
     """
     error = {name: SAFETY * abs(value - other[name]) for name, value in here.items()}
+    error |= {name: min(x, 1.0) for name, x in error.items() if not name.startswith(WORTH)}
     parties = [p for p, s in stakes.items() if s > 0 and WORTH + p in error]
     if parties:
         mean = sum(error[WORTH + p] / stakes[p] for p in parties) / len(parties)
