@@ -227,6 +227,7 @@ class _Job:
             )
             if scenario.stocks:
                 central = replace(central, split=plain.method)
+                plain = replace(plain, rollout=central.rollout)
             each = levels or choose_levels(scenario, max(nodes, PACKED // len(parts)))
             packing = make_method(scenario, each)
         other: Program | None = hands
@@ -328,7 +329,7 @@ class _Job:
     def gradients(self, chairs: tuple[str, ...]) -> Gradient:
         """Derivatives of the worth to every party asked for by every assumption."""
         root = self.plain.game.roots[0]
-        program = replace(self.plain, follow=(), once=True)
+        program = replace(self.plain, follow=(), once=True, rollout=())
         parties = list(self.scenario.parties)
 
         def worths(out: dict[str, Any]) -> dict[str, Any]:
