@@ -9,7 +9,6 @@ tables as Markdown. The finest grid takes minutes a deal.
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
 import time
@@ -24,7 +23,7 @@ from servanda.game.levels import choose_levels
 from servanda.game.method import closer
 from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.solve import prepare, read_solution
-from servanda.questions.grid_error import grid_error
+from servanda.questions.grid_error import FINER, grid_error
 from servanda.scenario.model import Scenario
 
 CASES = {
@@ -51,7 +50,10 @@ FAR = (
 PLAIN = 1000
 SIZES = (60, 100, 150, 200, 350, 700, 1400)
 """Grid points for which worths in some worlds are compared with those on the fine grid."""
-NODES = (150, 600, 6000, 20000)
+BESIDE = FINE_NODES // FINER
+"""Grid points that the error of `--fine` is estimated with; values at the start are read off paths
+from here on."""
+NODES = (150, 600, BESIDE, FINE_NODES, 20000)
 DATES = (4, 8, 16, 40)
 
 
@@ -60,21 +62,24 @@ def solve_once(case: str, deal: str, n: int) -> dict[str, object]:
     scenario = sv.load(f"scenarios/{case}")
     levels = choose_levels(scenario, n)
     began = time.perf_counter()
-    here = headlines(scenario, deal, levels, fine=n >= FINE_NODES)
+    here = headlines(scenario, deal, levels, fine=n >= BESIDE)
     seconds = time.perf_counter() - began
     return {"case": case, "deal": deal, "n": n, "levels": levels,
             "seconds": round(seconds, 1), "found": here}  # fmt: skip
 
 
 def estimate(rows: list[dict[str, Any]]) -> None:
-    """Add to each row of one deal its estimated errors, from the next finer grid."""
+    """Add its estimated errors to the default grid, from a finer one, and to `--fine`, from a
+    coarser one, as `assess` does."""
     scenario = sv.load(f"scenarios/{rows[0]['case']}")
     scale = dict(zip(scenario.parties, stakes(scenario), strict=True))
-    chosen = sorted(rows, key=lambda r: r["n"])
+    by_size = {r["n"]: r for r in rows}
     for r in rows:
         r["error"] = {}
-    for here, finer in itertools.pairwise(chosen[:-1]):
-        here["error"] = grid_error(here["found"], finer["found"], scale)
+    for n, other in ((NODES[0], NODES[1]), (FINE_NODES, BESIDE)):
+        if n in by_size and other in by_size:
+            here = by_size[n]
+            here["error"] = grid_error(here["found"], by_size[other]["found"], scale)
 
 
 def headlines(

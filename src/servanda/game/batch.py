@@ -125,9 +125,7 @@ class Program:
             other = value_at_start(game, coarse, p, values[0], boxes)
             start = split.beside(game, start.T, other.T).T
         if self.rollout and game.stocks:
-            missed = rollout(
-                game, method, p, solved.values, self.rollout, boxes, uniforms, split
-            )
+            missed = rollout(game, method, p, solved.values, self.rollout, boxes, uniforms, split)
             start = start.at[np.array(self.rollout)].add(missed)
         value, accepted = sign(game, p.at(0), start)
         out: dict[str, Any] = {

@@ -124,9 +124,7 @@ def rollout(
             group = game.groups[k]
             row = table[k][regime, s.phase]
             member, row = row >= 0, jnp.maximum(row, 0)
-            z = at_states(
-                game, group, there, now, ahead, live[k], row, s.x, calendar, split=parts
-            )
+            z = at_states(game, group, there, now, ahead, live[k], row, s.x, calendar, split=parts)
             step = stepped(group, z, row, regime, s.phase, z.probability, u)
             found = jnp.where(member, jnp.sum(z.probability * z.worth, axis=1), found)
             each = new._replace(regime=step.regime, phase=step.phase, x=step.x)

@@ -9,6 +9,7 @@ one compiled program: where nothing else is compiled yet, that is most of what a
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -258,7 +259,7 @@ class _Job:
         """The answer, and the headlines that the grid is too coarse for (`too_coarse`)."""
         pool = cores()
         try:
-            parts = {}
+            parts: dict[str, Future[Any]] = {}
             if not self.packs:  # a program of their own, the longest of all
                 parts["riders"] = pool.submit(self.riders, None)
             parts["centre"] = pool.submit(steps.count, self.centre)
@@ -588,7 +589,8 @@ class _Job:
 
     def _budget(self, count: int) -> str:
         other = "" if self.other is None else ", one on another grid"
-        more = PARTS if self.other is self.bound or self.other is None else PARTS + 1
+        apart = self.other is not None and self.other is not self.bound
+        more = PARTS + apart + (not self.packs)
         return (
             f"1 solve in each of {count} worlds; {more} at the modal world "
             f"(one of them a gradient{other})"

@@ -438,8 +438,8 @@ class _Page:
         line = f"Grid of {' × '.join(map(str, a.levels))} points"
         line += f", {a.paths} paths" if a.paths else ""
         if a.central_levels != a.levels:
-            line += f"; {' × '.join(map(str, a.central_levels))} points in the central case, its"
-            line += " worths read off paths"
+            line += f"; {' × '.join(map(str, a.central_levels))} points in the central case;"
+            line += " worths are read off paths"
         known = [(p, self.error(f"worth.{p}")) for p in a.parties]
         said = [f"{self.name(p)} ±{_one_digit(e)}" for p, e in known if math.isfinite(e)]
         if not said:
