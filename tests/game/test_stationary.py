@@ -10,10 +10,13 @@ import pytest
 
 import servanda as sv
 from servanda.game.batch import bounds, run
+from servanda.game.build import build
 from servanda.game.differentiate import widened
 from servanda.game.method import closer
 from servanda.game.period import DEFAULT_SCHEME
+from servanda.game.regimes import Variant
 from servanda.game.solve import prepare, read_solution
+from servanda.game.stationary import live_places, stirring_from
 
 jax.config.update("jax_enable_x64", True)
 
@@ -109,6 +112,26 @@ def test_what_does_not_settle_is_said() -> None:
     short = replace(program, method=replace(program.method, sweeps=0, most=3, tolerance=0.0))
     assert not read_solution(short, worlds, run(short, worlds)).settled
     assert read_solution(program, worlds, run(program, worlds)).settled
+
+
+def test_restlessness_belongs_to_the_deals_whose_play_comes_to_it() -> None:
+    """What goes round in circles under one offer says nothing about another beside it."""
+    duty = "{party: south, never: south.cheat, verified: 0.8}"
+    text = RIVALS + f"terms:\n  aid: {{range: [0, 1], now: 0}}\nobligations:\n  hold: {duty}\nproposals:\n"
+    for name, level in (("bare", 0), ("paid", 1)):
+        text += f"  {name}: {{signatories: [north, south], terms: {{aid: {level}}}}}\n"
+    case = sv.load(text.replace("gain: 0.2", "aid: aid, gain: 0.2"))
+    game = build(case, [Variant(p) for p in case.proposals.values()])
+    live = live_places(game)
+    kinds = [game.graph.regimes[place // game.phases] for place in live]
+    for d, name in enumerate(case.proposals):
+        roots = list(game.roots[d].values())
+        one_place_each = stirring_from(game, np.eye(len(live)), roots)
+        for stirs, regime in zip(one_place_each, kinds, strict=True):
+            if regime.kind == "in_force":
+                assert stirs == (regime.proposal.name == name)
+        assert stirring_from(game, np.zeros((2, len(live))), roots).tolist() == [0.0, 0.0]
+    assert {"bare", "paid"} == {r.proposal.name for r in kinds if r.kind == "in_force"}
 
 
 def test_a_constant_income_changes_no_policy_where_values_do_not_settle() -> None:

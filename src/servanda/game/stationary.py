@@ -15,7 +15,7 @@ The derivative is that of the fixed point: if w = T(w, θ), then dw = (1 - ∂T/
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -88,6 +88,19 @@ def restless(game: Game, method: Method, tail: Tail) -> Array:
     """[regime * phase] Whether the values of a live place did not settle."""
     found = jnp.zeros(game.regimes * game.phases, bool)
     return found.at[live_places(game)].set(tail.left > method.restless)
+
+
+def stirring_from(game: Game, left: np.ndarray, regimes: Sequence[int]) -> np.ndarray:
+    """[world] What one more period changes where play from some regimes comes to, in stakes.
+
+    `left` [world, place] is that of `Tail`.
+    """
+    if game.scenario.terminal != "stationary":
+        return np.zeros(len(left))
+    met = game.visited(list(regimes), False)
+    ours = [game.groups[k].rows[r] @ (game.phases, 1) for k, r in met.items()]
+    found: np.ndarray = left[:, np.isin(live_places(game), np.concatenate(ours))]
+    return found.max(axis=1, initial=0.0)
 
 
 def _rows(game: Game) -> list[np.ndarray]:

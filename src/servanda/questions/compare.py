@@ -19,6 +19,7 @@ from servanda.errors import QuestionError, unknown
 from servanda.game.batch import Progress, cores, stakes
 from servanda.game.grid import FINE_NODES, coarser, usual_nodes
 from servanda.game.levels import choose_levels, other_levels
+from servanda.game.solve import SETTLED
 from servanda.questions.answer import Answer, Origin
 from servanda.questions.grid_error import ANOTHER_GRID, FINER, grid_error
 from servanda.questions.outcomes import NEVER, Outcomes, Wanted, outcomes
@@ -117,6 +118,12 @@ class Comparison(Answer):
         from servanda.show.compare_page import blocks
 
         return blocks(self)
+
+    def circling(self) -> dict[str, int]:
+        """The offers with which values past the horizon do not settle: in how many worlds."""
+        worlds = (self.over.restless > SETTLED).sum("world")
+        found = {d: int(worlds.sel(deal=d)) for d in self.deals}
+        return {d: n for d, n in found.items() if n}
 
     def picture(self, what: str) -> Spec:
         """`worth` (dots and whiskers) or `survival`."""

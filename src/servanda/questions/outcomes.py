@@ -28,6 +28,7 @@ from servanda.game.paths import KINDS, Course
 from servanda.game.regimes import Bind, Variant
 from servanda.game.size import refuse_if_too_large
 from servanda.game.solve import signing_at_start
+from servanda.game.stationary import stirring_from
 from servanda.questions.in_chunks import Rows, columns_of, digest, figure_of, in_chunks
 from servanda.runs import Chunk
 from servanda.scenario.model import Obligation, Proposal, Scenario
@@ -53,10 +54,11 @@ class Outcomes:
     `worth` and `no_deal` are [world, deal, party]: the value in force at the start minus that of no
     deal, and the latter; `signing` [world, deal, party] is given that all others sign (NaN: not
     asked) and `joint` that all do. `tied` is the worth to a party with its own hands bound to its
-    duties (NaN: it has none). `survival` and `expired` are [world, deal, period], `broken` [world,
-    deal, period, obligation]. The courses `stock`, `moves`, `flow` and `value` are those of the
-    world after the signature, whatever becomes of the deal, with the deal `never` as the last; they
-    are empty unless asked for.
+    duties (NaN: it has none). `restless` [world, deal] is what one more period past the horizon
+    changes, in stakes: above `solve.SETTLED` values go round in circles. `survival` and `expired`
+    are [world, deal, period], `broken` [world, deal, period, obligation]. The courses `stock`,
+    `moves`, `flow` and `value` are those of the world after the signature, whatever becomes of the
+    deal, with the deal `never` as the last; they are empty unless asked for.
     """
 
     worth: xr.DataArray
@@ -64,6 +66,7 @@ class Outcomes:
     signing: xr.DataArray
     joint: xr.DataArray
     tied: xr.DataArray
+    restless: xr.DataArray
     survival: xr.DataArray
     expired: xr.DataArray
     broken: xr.DataArray
@@ -128,6 +131,8 @@ class Offers:
         tied = np.full((count, len(roots), len(parties)), np.nan)
         for d, i, v in self.hands:
             tied[:, d, i] = value[:, game.roots[v]["signed"], i] - no_deal[:, d, i]
+        left = np.asarray(out["tail"].left)
+        restless = [stirring_from(game, left, list(r.values())) for r in roots]
         kept = course_of(out, 0) if self.wanted.survival else _nothing(game, count)
         regime, broken = np.asarray(kept.regime), np.asarray(kept.broken)
         gone = ("unsigned", "expired", "never")
@@ -140,6 +145,7 @@ class Offers:
             "signing": signing,
             "joint": joint,
             "tied": tied,
+            "restless": np.stack(restless, axis=1) if restless else np.zeros((count, 0)),
             "survival": regime[..., KINDS.index("in_force")],
             "expired": regime[..., [KINDS.index(kind) for kind in gone]].sum(axis=-1),
             "broken": broken,
@@ -169,6 +175,7 @@ def axes_of(scenario: Scenario, proposals: Sequence[Proposal], wanted: Wanted) -
         "signing": each,
         "joint": {"deal": deals},
         "tied": each,
+        "restless": {"deal": deals},
         "survival": kept,
         "expired": kept,
         "broken": kept | {"obligation": list(scenario.obligations)},
@@ -284,6 +291,7 @@ def outcomes(
     solvers = [Rows(offers.program, rows, still) for offers in batches]
     job = {
         "what": "outcomes",
+        "figures": [f.name for f in fields(Outcomes)],
         "hash": scenario.hash,
         "deals": [p.name for p in proposals],
         "offers": digest(repr(list(proposals))),

@@ -33,7 +33,20 @@ def blocks(c: Comparison) -> list[Block]:
         "be compared.",
         "Regret: how much less a choice is worth than the best one in that world, no deal being "
         "one of them.",
+        *_circles(c),
     )
+
+
+def _circles(c: Comparison) -> list[str]:
+    """The offers with which values past the horizon do not settle."""
+    circling = c.circling()
+    if not circling:
+        return []
+    where = listed([f"{d} in {n}" for d, n in circling.items()])
+    return [
+        "Values past the horizon go round in circles instead of settling in some worlds (with "
+        f"{where} of {c.origin.worlds}): treat values far ahead with care."
+    ]
 
 
 def _answer(c: Comparison) -> str:
