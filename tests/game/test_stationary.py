@@ -117,7 +117,10 @@ def test_what_does_not_settle_is_said() -> None:
 def test_restlessness_belongs_to_the_deals_whose_play_comes_to_it() -> None:
     """What goes round in circles under one offer says nothing about another beside it."""
     duty = "{party: south, never: south.cheat, verified: 0.8}"
-    text = RIVALS + f"terms:\n  aid: {{range: [0, 1], now: 0}}\nobligations:\n  hold: {duty}\nproposals:\n"
+    text = (
+        RIVALS
+        + f"terms:\n  aid: {{range: [0, 1], now: 0}}\nobligations:\n  hold: {duty}\nproposals:\n"
+    )
     for name, level in (("bare", 0), ("paid", 1)):
         text += f"  {name}: {{signatories: [north, south], terms: {{aid: {level}}}}}\n"
     case = sv.load(text.replace("gain: 0.2", "aid: aid, gain: 0.2"))

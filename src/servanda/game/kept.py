@@ -27,7 +27,7 @@ from servanda.game.runtime import processor
 _SOURCES = ("game", "scenario")
 """The folders whose code says what a trace is."""
 
-_TRACING = threading.Lock()
+_TRACING = threading.RLock()
 """Python runs one thread at a time: traces side by side would all be done at the end of the last,
 and the compiler, which needs no Python, would have nothing to do until then."""
 
