@@ -17,6 +17,7 @@ import importlib.util
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -39,7 +40,8 @@ _FOLDER = Path(__file__).parent / "game"
 _HEADERS = ("border.h", "kernel.h")
 _FLAGS = ("-std=gnu11", "-O3", "-ffp-contract=fast", "-fPIC", "-shared")
 _TUNINGS = (("-march=native",), ("-mcpu=native",), ())
-_at_work: dict[str, subprocess.Popen[str]] = {}  # compilers, by what they write
+_at_work: dict[Path, subprocess.Popen[str] | None] = {}  # compilers, by the folder they write to
+_launching = threading.Lock()  # held while compilers are started or all stopped
 _over = threading.Event()
 _locks = {source: threading.Lock() for source in (*SOURCES, *PLAIN)}
 
@@ -56,7 +58,12 @@ def switched_off() -> bool:
 def ahead(stocks: int) -> None:
     """Let the kernels of the schemes with slopes be compiled in the background, if they are not
     there yet. What goes wrong is said when they are asked for."""
-    if switched_off() or os.environ.get("SERVANDA_CACHE") == "off" or not 0 <= stocks <= MAX_STOCKS:
+    if switched_off() or not 0 <= stocks <= MAX_STOCKS:
+        return
+    try:
+        if not os.access(_cache_folder(), os.W_OK):
+            return  # what is made could not be kept for whoever asks
+    except OSError:
         return
 
     def make(source: str) -> None:
@@ -101,52 +108,83 @@ def _compile(
     compiler: str, source: str, defined: tuple[str, ...], folder: Path, target: Path
 ) -> None:
     """Compile a kernel; the file appears whole or not at all."""
-    handle, scratch = tempfile.mkstemp(suffix=".so", dir=folder)
-    os.close(handle)
+    scratch = _begin(folder)
     try:
+        made = scratch / target.name
         for tuning in _TUNINGS:
             command = [compiler, *_FLAGS, *tuning, *defined]
-            command += [f"-I{headers()}", "-o", scratch]
+            command += [f"-I{headers()}", "-o", str(made)]
             command += [str(_FOLDER / f"{source}.c")]
             returned, said = _run(command, scratch)
             if returned == 0:
-                Path(scratch).replace(target)
+                made.replace(target)
                 return
+            if returned < 0:  # by a signal, not for what it was told
+                raise KernelError(f"{compiler} was stopped")
         lines = said.strip().splitlines() or ["no message"]
         raise KernelError(f"{compiler} could not compile {source}.c: {lines[0]}")
     finally:
-        _stop(scratch)
+        _end(scratch)
 
 
-def _run(command: list[str], scratch: str) -> tuple[int, str]:
-    """The exit code of a compiler, and what it said."""
-    if _over.is_set():
-        raise KernelError("stopped")
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as work:
+def _begin(folder: Path) -> Path:
+    """A folder for a compiler's files, gone when it has been stopped."""
+    with _launching:
+        if _over.is_set():
+            raise KernelError("stopped")
+        scratch = Path(tempfile.mkdtemp(prefix="compiling-", dir=folder))
+        _at_work[scratch] = None
+    return scratch
+
+
+def _run(command: list[str], scratch: Path) -> tuple[int, str]:
+    """The exit code of a compiler, and what it said.
+
+    It has a process group of its own, so that it can be stopped with all its helpers, and Ctrl-C
+    is for Python to deal with.
+    """
+    with _launching:
+        if _over.is_set():
+            raise KernelError("stopped")
+        work = subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"TMPDIR": str(scratch)},
+            start_new_session=True,
+        )
         _at_work[scratch] = work
-        try:
-            _, said = work.communicate(timeout=120)
-        except BaseException:
-            work.kill()
-            raise
+    try:
+        _, said = work.communicate(timeout=120)
+    except BaseException:
+        _kill(work)
+        raise
     return work.returncode, said
 
 
-def _stop(scratch: str) -> None:
+def _kill(work: subprocess.Popen[str]) -> None:
+    if work.poll() is None:
+        with suppress(OSError, AttributeError):  # there are no process groups everywhere
+            os.killpg(work.pid, signal.SIGKILL)
+        work.kill()
+
+
+def _end(scratch: Path) -> None:
     """Stop a compiler, if it still runs, and leave nothing half done behind."""
     work = _at_work.pop(scratch, None)
     if work is not None:
-        work.kill()
-    Path(scratch).unlink(missing_ok=True)
+        _kill(work)
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 @atexit.register
-def _stop_all() -> None:
+def stop() -> None:
     """A command may come to its end before kernels that nobody asked for."""
-    _over.set()
-    for scratch in list(_at_work):
-        _stop(scratch)
+    with _launching:
+        _over.set()
+        for scratch in list(_at_work):
+            _end(scratch)
 
 
 def headers() -> Path:

@@ -17,7 +17,9 @@ from cyclopts import CycloptsError
 from servanda.cli import cases, lenses, questions
 from servanda.cli.plumbing import app, printable
 
-__all__ = ["app", "cases", "lenses", "main", "questions"]
+__all__ = ["app", "cases", "command", "lenses", "main", "questions"]
+
+INTERRUPTED = 130
 
 
 def main(tokens: Sequence[str] | None = None) -> int:
@@ -43,7 +45,7 @@ def main(tokens: Sequence[str] | None = None) -> int:
     except CycloptsError as error:
         return _fail([" ".join(str(error).split()) + " See servanda --help."])
     except KeyboardInterrupt:
-        return _fail(["interrupted"], code=130)
+        return _fail(["interrupted"], code=INTERRUPTED)
     except BrokenPipeError:  # the reader of our output went away: `servanda ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -56,6 +58,20 @@ def main(tokens: Sequence[str] | None = None) -> int:
         if not isinstance(error, ServandaError):
             raise
         return _fail(str(error).splitlines() or [type(error).__name__])
+
+
+def command() -> None:
+    """What the shell runs: `main`, then out, with nothing left running."""
+    code = main()
+    if code == INTERRUPTED:
+        from servanda import native
+
+        # threads may be in the middle of anything, and waiting for them is not what was asked for
+        native.stop()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _fail(lines: Iterable[str], code: int = 2) -> int:
