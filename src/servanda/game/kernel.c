@@ -2,7 +2,7 @@
  *
  * In: values on a grid, arrival points, and which points and which value function each output
  * reads. Out: the interpolated values, or the cotangents of values and points. The formulas are
- * those of interpolate.py. Compiled on first use by kernel.py, once per number of stocks
+ * those of interpolate.py. Compiled on first use by native.py, once per number of stocks
  * (-DSTOCKS=K), against the C header that jaxlib ships. Single threaded: the caller's worlds are
  * the parallel axis.
  *

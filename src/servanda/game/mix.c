@@ -3,7 +3,7 @@
  * In: value functions on the grid, and for every row, pattern of breaches and branch of the phases
  * the place that each event leads to, and the event's probability. Out: their mixtures; or the
  * cotangents of values and of probabilities. Most events cannot happen: those are not read.
- * Compiled once for a machine by kernel.py; single threaded.
+ * Compiled once for a machine by native.py; single threaded.
  */
 
 #include "border.h"

@@ -11,7 +11,7 @@ and what the grid's values V miss on the way is added up:
 where u is the flow and d the patience. This holds for any V whatever, for the sum is telescoping;
 moves and events are averaged over in the brackets, not drawn, so there is no noise where V is right
 (the approximating martingale of Henderson and Glynn 2002, Mathematics of Operations Research 27).
-For any V whatever: so worth by interest is read off the same paths, with values by interest from a
+So worth by interest is read off the same paths, with values by interest from a
 coarser grid (`Split`), and the game is never solved for every interest on a fine one.
 """
 

@@ -9,7 +9,7 @@
  *
  * Nodes are taken LANES at a time, and nothing of a block of nodes leaves the nearest cache until
  * its values are final: [R, C, A, N] arrays are neither written nor read (but by the adjoint, which
- * leaves the cotangent of the interpolated values to kernel.c). Compiled by kernel.py.
+ * leaves the cotangent of the interpolated values to kernel.c). Compiled by native.py.
  */
 
 /* Vectors wider than the machine's are slow: compilers take them apart badly. */

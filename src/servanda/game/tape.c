@@ -3,7 +3,7 @@
  * In: a tape (the formulas as one flat list of steps, made by tape.py), and what its first steps
  * read: scalars, numbers along rows, and stocks and other numbers along points. Out: every result
  * at every row and point, or the cotangents of scalars and stocks. Knows nothing of a scenario:
- * compiled once for a machine by kernel.py. Single threaded: the caller's worlds are the parallel
+ * compiled once for a machine by native.py. Single threaded: the caller's worlds are the parallel
  * axis.
  *
  * Steps come in four classes, one after the other: those that are the same everywhere, those that
