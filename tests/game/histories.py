@@ -90,10 +90,13 @@ class Histories:
         played = any(moves[d] == k for d, k in o.options)
         if o.kind == "never":
             return played
-        if o.by is None:
-            return not played
+        return self.could_be_breached(o, state) and not played
+
+    def could_be_breached(self, o: Obligation, state: State) -> bool:
+        if o.kind == "never" or o.by is None:
+            return True
         clock = state.age + (state.lived if state.kind == "broken" and o.due is None else 0)
-        return clock >= o.by and o.name not in state.done and not played
+        return clock >= o.by and o.name not in state.done
 
     def ended(self, state: State, kind: str, lived: int, breach: str | None = None) -> State:
         deal = self.proposal(state)
@@ -127,6 +130,7 @@ class Histories:
         for o in active:
             chance = o.verified if self.breached(o, state, moves) else o.false_alarm
             share = left * float(np.clip(evaluate(chance, self.known, np), 0, 1))
+            share = share if self.could_be_breached(o, state) else 0.0
             left -= share
             counts = dict(state.noticed)
             if counts.get(o.name, 0) >= o.tolerance:

@@ -166,3 +166,39 @@ def test_derivatives_through_a_stock_that_nobody_moves_are_those_of_its_path():
         """)
     slope = sv.differentiate(drift, "deal").gradient.sel(figure="worth.north", assumption="rate")
     assert float(slope[0]) == pytest.approx(sum(t * 0.9**t for t in range(6)), rel=1e-6)
+
+
+LATER = """
+title: an offer that opens later
+horizon: 4
+terminal: zero
+parties:
+  buyer: {patience: 0.9, acuity: 2, stakes: 1}
+  seller: {patience: 0.8, acuity: 3, stakes: 1}
+assumptions: {price: [0.2, 0.3, 0.4]}
+interests:
+  buyer: {gain: (0.5 - price)*in_force}
+  seller: {gain: price*in_force}
+proposals: {sale: {signatories: [buyer, seller], open: [2, 2]}}
+"""
+
+
+def test_joint_signing_of_an_offer_that_opens_later_has_a_derivative():
+    """It is judged as if it could be signed at the start. Both accept with the logistic function of
+    what four periods bring, the buyer knowing that the seller may still refuse."""
+    scenario = sv.load(LATER)
+    found = sv.differentiate(scenario, "sale")
+    assert float(found.value.sel(figure="signs.all")[0]) == pytest.approx(
+        float(sv.solve(scenario, "sale").joint[0])
+    )
+
+    def joint(price):
+        seller = 1 / (1 + np.exp(-3 * price * (1 - 0.8**4) / 0.2))
+        buyer = 1 / (1 + np.exp(-2 * seller * (0.5 - price) * (1 - 0.9**4) / 0.1))
+        return buyer * seller
+
+    assert float(found.value.sel(figure="signs.all")[0]) == pytest.approx(joint(0.3))
+    slope = (joint(0.3 + 1e-6) - joint(0.3 - 1e-6)) / 2e-6
+    assert float(found.gradient.sel(figure="signs.all", assumption="price")[0]) == pytest.approx(
+        slope, rel=1e-6
+    )

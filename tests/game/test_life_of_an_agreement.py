@@ -253,6 +253,18 @@ def test_false_alarms_end_a_deal_that_is_kept():
     assert list(found.survival.values[0]) == near([(1 - 0.3 - 0.1) ** t for t in range(6)])
 
 
+def test_a_dated_duty_raises_no_false_alarm_before_its_date_nor_once_it_is_met():
+    """Paid with one chance in two a period; watched from age 2 on, until it has been paid."""
+    scenario = story("""
+        moves: {a: [wait, pay]}
+        obligations: {debt: {party: a, must: pay, by: 2, verified: 1, false_alarm: 0.5}}
+        proposals: {peace: {signatories: [a, b]}}
+        """)
+    found = sv.simulate(scenario, "peace")
+    # at age 2 a quarter still owes; half of them pay, of which half are thought not to have
+    assert list(found.survival.values[0]) == near([1, 1, 1, 13 / 16, 13 / 16, 13 / 16])
+
+
 @pytest.mark.parametrize("order", ["[a, b]", "[b, a]", "[[b, a]]"])
 def test_the_first_breach_noticed_in_order_of_play_names_the_breaker(order):
     scenario = story(f"""

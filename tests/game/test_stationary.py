@@ -137,6 +137,19 @@ def test_restlessness_belongs_to_the_deals_whose_play_comes_to_it() -> None:
     assert {"bare", "paid"} == {r.proposal.name for r in kinds if r.kind == "in_force"}
 
 
+def test_what_is_taken_for_a_finite_game_is_not_said_to_have_settled() -> None:
+    """A fine grid takes the finite game where more than a thousandth of the stakes is left."""
+    case = sv.load(RIVALS)
+    for fine, left, settled in ((False, 0.002, True), (True, 0.002, False), (False, 0.02, False)):
+        program, worlds = prepare(
+            case, None, None, (), (3, 3), DEFAULT_SCHEME, False, paths=2, fine=fine
+        )
+        found = {"left": np.full((1, 1), left)}
+        out = run(program, worlds)
+        out["tail"] = out["tail"]._replace(**found)
+        assert read_solution(program, worlds, out).settled == settled
+
+
 def test_a_constant_income_changes_no_policy_where_values_do_not_settle() -> None:
     """The finite game that is taken then ends with positions that last, not with nothing: with c
     more a period everything is worth c / (1 - δ) more, whichever places settle."""

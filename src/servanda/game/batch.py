@@ -131,7 +131,7 @@ class Program:
         out: dict[str, Any] = {
             "play": start,
             "value": value,
-            "grid": grid,
+            "grid": sign(game, p.at(0), grid)[0],
             "accept": accepted,
             "alone": _alone(game, p.at(0), start),
             "tail": solved.tail,

@@ -6,6 +6,8 @@ alliance: some options of one decision are masked, in one kind of regime or in a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from servanda.errors import QuestionError, unknown
 from servanda.game.regimes import Bind
 from servanda.scenario.model import Obligation, Scenario
@@ -63,3 +65,32 @@ def bind_to_obligations(
                 duties = (o.name,) if regime == "in_force" else ()
                 binds.append(Bind(decision.party, decision.key, kept, regime, duties))
     return tuple(binds)
+
+
+def bind_to_breach(scenario: Scenario, obligations: Sequence[Obligation]) -> tuple[Bind, ...]:
+    """Leave parties only the options that break the given obligations, while a deal is in force.
+
+    Of a decision that several are about, those that break all; failing that, those that break the
+    first. Hands are bound only where one of them binds.
+    """
+    breach: dict[int, set[int]] = {}
+    for o in obligations:
+        for d in {d for d, _ in o.options}:
+            named = {option for e, option in o.options if e == d}
+            every = set(range(len(scenario.decisions[d].options)))
+            wrong = named if o.kind == "never" else every - named
+            breach[d] = breach.get(d, every) & wrong or breach.get(d, wrong)
+    found = []
+    for d, options in sorted(breach.items()):
+        decision = scenario.decisions[d]
+        kept = tuple(name for k, name in enumerate(decision.options) if k in options)
+        if kept:
+            names = tuple(o.name for o in obligations if any(e == d for e, _ in o.options))
+            found.append(Bind(decision.party, decision.key, kept, "in_force", names))
+    return tuple(found)
+
+
+def bind_aside(scenario: Scenario, party: str) -> tuple[Bind, ...]:
+    """Bind every decision of a party to its first option, in any regime: it stands aside."""
+    own = [d for d in scenario.decisions if d.party == party]
+    return tuple(bind(scenario, party, d.name, (d.options[0],), "any") for d in own)

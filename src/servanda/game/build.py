@@ -286,10 +286,10 @@ class _Outcomes:
         self.obligations = list(graph.scenario.obligations)
 
     def watched(self, regime: Regime) -> np.ndarray:
-        """[obligation] bool: active obligations whose noticed breach changes the regime."""
+        """[obligation] bool: obligations owed now, of which a notice changes the regime."""
         out = np.zeros(len(self.obligations), bool)
         if regime.kind == "in_force":
-            for o in self.graph.active(regime):
+            for o in self.graph.owed(regime):
                 out[self.obligations.index(o.name)] = True
         return out
 

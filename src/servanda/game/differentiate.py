@@ -24,7 +24,7 @@ from servanda.game.kept import traced
 from servanda.game.paths import KINDS
 from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.runtime import compiler_options
-from servanda.game.solve import prepare
+from servanda.game.solve import first_asked, prepare
 from servanda.scenario.model import Proposal, Scenario
 from servanda.scenario.worlds import Worlds, weights
 
@@ -157,15 +157,14 @@ def differentiate(
     """
     program, worlds = prepare(scenario, proposal, worlds, (), levels, scheme, False, paths, seed)
     root = program.game.roots[0]
-    first = program.game.graph.index[program.game.graph.start(0)]
-    asked = [k for k, s in enumerate(program.game.signings) if s.regime == first]
+    asked = first_asked(program.game)
     in_force = KINDS.index("in_force")
 
     def exact(out: dict[str, Any]) -> dict[str, Array]:
         gain = out["value"][root["signed"]] - out["value"][root["no_deal"]]
         found = {f"worth.{p}": gain[i] for i, p in enumerate(program.game.parties)}
-        for k in asked:
-            found["signs.all"] = jnp.prod(out["accept"][k])
+        if asked is not None:
+            found["signs.all"] = jnp.prod(out["accept"][asked])
         return found
 
     def sampled(out: dict[str, Any]) -> dict[str, Array]:

@@ -32,7 +32,7 @@ LEFT_WITHOUT_STOCKS = 1e-12
 FIRST_WITHOUT_STOCKS = 150
 """Sweeps before extrapolation without stocks: policies should have settled."""
 
-EXACT, SETTLED = 1e-12, 1e-9
+EXACT, ROUNDING = 1e-12, 1e-9
 """What one more sweep may change without stocks, and what it may where rounding forbids less."""
 
 MOST_SWEEPS = 4000
@@ -67,7 +67,7 @@ def make_method(
             by_interest,
             min(last, FIRST_WITHOUT_STOCKS),
             tolerance=EXACT,
-            restless=SETTLED,
+            restless=ROUNDING,
             finite=last,
         )
     few = len(scenario.stocks) <= FEW_STOCKS

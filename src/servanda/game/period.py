@@ -30,6 +30,10 @@ DEFAULT_SCHEME: Scheme = "limited"
 """Chosen on the convergence tables in docs/convergence.md."""
 
 
+RESTLESS = 1e-2
+"""What one more sweep past the horizon changes, in stakes, where values do not settle."""
+
+
 @dataclass(frozen=True)
 class Method:
     """How to solve: the grid, the interpolation scheme, and whether interests are kept apart."""
@@ -40,9 +44,18 @@ class Method:
     sweeps: int = 0  # past the horizon, before they are extrapolated (`stationary`)
     tolerance: float = 3e-3  # what one more sweep past the horizon may change, in stakes
     most: int = 60  # sweeps with extrapolation in which that does not halve: then it is given up
-    restless: float = 1e-2  # where more than this is left, in stakes, values do not settle
+    restless: float = RESTLESS  # where more than this is left, in stakes, values do not settle
     finite: int = 0  # sweeps past the horizon of the finite game that is taken then
     onward: int = 0  # periods past the horizon for which paths are followed (`rollout`)
+
+    @property
+    def unsettled(self) -> float:
+        """Where more than this is left, in stakes, the answer says that values do not settle.
+
+        Without stocks a game that does not settle goes on until nothing is left of it, so that
+        less is worth no mention.
+        """
+        return self.restless if self.grid.levels else RESTLESS
 
 
 class Operator(NamedTuple):

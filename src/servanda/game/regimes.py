@@ -19,6 +19,9 @@ from servanda.scenario.model import Obligation, Proposal, Scenario
 
 MAX_REGIMES = 2000
 
+AT_LAST = 10**6
+"""An age beyond the end of any list of levels."""
+
 
 @dataclass(frozen=True)
 class Bind:
@@ -186,11 +189,11 @@ class Graph:
         return [self.scenario.obligations[name] for name in proposal.obligations]
 
     def _while(self, o: Obligation, regime: Regime) -> bool:
-        """Whether the term behind an obligation holds: now, or when the deal broke."""
+        """Whether the term behind an obligation holds: now or, once broken, as finally agreed."""
         assert o.while_ is not None
         held = regime
-        if regime.kind == "broken":  # the promise was made at the agreed level
-            held = replace(regime, kind="in_force", age=max(regime.reversing, 10**6))
+        if regime.kind == "broken":  # what was promised is where the lists of levels end
+            held = replace(regime, kind="in_force", age=AT_LAST)
         env = dict(zip(self.scenario.terms, self.levels(held), strict=True))
         return float(evaluate(o.while_, env, np)) > 0
 

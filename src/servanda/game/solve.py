@@ -15,7 +15,7 @@ import xarray as xr
 
 from servanda import __version__
 from servanda.errors import QuestionError, unknown
-from servanda.game.batch import Follow, Program, Progress, run, stakes
+from servanda.game.batch import Program, Progress, run, stakes
 from servanda.game.build import Game, build
 from servanda.game.grid import FINE_NODES
 from servanda.game.interpolate import Scheme
@@ -27,9 +27,6 @@ from servanda.game.rollout import starting_regimes
 from servanda.game.size import refuse_if_too_large
 from servanda.scenario.model import Proposal, Scenario
 from servanda.scenario.worlds import Worlds, modal
-
-SETTLED = 0.01
-"""What one more sweep past the horizon may change for values to have settled, in stakes."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +175,7 @@ def read_solution(program: Program, worlds: Worlds, out: dict[str, Any]) -> Solu
         interest,
         xr.DataArray(alone, dims=("world", "signatory"), coords={"signatory": signatories}),
         xr.DataArray(joint, dims=("world",)),
-        bool(np.all(out["tail"].left < SETTLED)),
+        bool(np.all(out["tail"].left <= program.method.unsettled)),
         int(np.sum(out["failures"])),
     )
 
@@ -191,13 +188,15 @@ def signing_at_start(
     proposal = game.variants[variant].proposal
     if proposal is None:
         return np.zeros((count, 0)), np.zeros(count)
+    k = first_asked(game, variant)
+    if k is None:
+        return np.full((count, len(proposal.signatories)), np.nan), np.full(count, np.nan)
+    alone = np.asarray(out["alone"])[:, k, : len(proposal.signatories)]
+    return alone, np.prod(np.asarray(out["accept"])[:, k], axis=-1)
+
+
+def first_asked(game: Game, variant: int = 0) -> int | None:
+    """Which of `game.signings` is that of a variant's offer when it can first be signed."""
     root = game.roots[variant]
     first = root.get("asked", root.get("start"))
-    for k, stage in enumerate(game.signings):
-        if stage.regime == first:
-            alone = np.asarray(out["alone"])[:, k, : len(stage.parties)]
-            return alone, np.prod(np.asarray(out["accept"])[:, k], axis=-1)
-    return np.full((count, len(proposal.signatories)), np.nan), np.full(count, np.nan)
-
-
-__all__ = ["Follow", "Solution", "find_proposal", "prepare", "read_solution", "solve"]
+    return next((k for k, s in enumerate(game.signings) if s.regime == first), None)

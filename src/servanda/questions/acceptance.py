@@ -19,10 +19,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from servanda.game.batch import Follow, Program, Progress, course_of, stakes
-from servanda.game.bind import bind
+from servanda.game.bind import bind, bind_to_breach
 from servanda.game.build import Game, build
 from servanda.game.method import make_method
-from servanda.game.regimes import Bind, Variant
+from servanda.game.regimes import Variant
 from servanda.game.size import refuse_if_too_large
 from servanda.questions.in_chunks import Rows, columns_of, digest, figure_of, in_chunks
 from servanda.questions.outcomes import PATHS, duties
@@ -73,7 +73,8 @@ def alternatives(scenario: Scenario, deal: Proposal, party: str) -> list[Alterna
     for other in scenario.proposals.values():
         if other.name != deal.name:
             found.append(Alternative(other.name, Variant(other, signed_only=True), True))
-    breach = _breach(scenario, deal, party)
+    own = [o for o in duties(scenario, deal) if o.party == party and o.due is None]
+    breach = bind_to_breach(scenario, own)
     if breach:
         found.append(Alternative(BREAK, Variant(deal, breach, signed_only=True), True))
     return found
@@ -92,27 +93,6 @@ def _open_without_deal(scenario: Scenario) -> dict[str, tuple[str, ...]]:
         d.key: tuple(o for k, o in enumerate(d.options) if k in seen[d.key])
         for d in scenario.decisions
     }
-
-
-def _breach(scenario: Scenario, deal: Proposal, party: str) -> tuple[Bind, ...]:
-    """What makes a party break its duties while the deal is in force."""
-    kept: dict[int, set[int]] = {}
-    owed: dict[int, tuple[str, ...]] = {}
-    for o in duties(scenario, deal):
-        if o.party != party or o.due is not None:
-            continue
-        for d in {d for d, _ in o.options}:
-            named = {k for e, k in o.options if e == d}
-            every = set(range(len(scenario.decisions[d].options)))
-            kept.setdefault(d, set()).update(named if o.kind == "never" else every - named)
-            owed[d] = (*owed.get(d, ()), o.name)
-    binds = []
-    for d, options in sorted(kept.items()):
-        decision = scenario.decisions[d]
-        if options:
-            names = tuple(o for k, o in enumerate(decision.options) if k in options)
-            binds.append(Bind(party, decision.key, names, "in_force", owed[d]))
-    return tuple(binds)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from servanda.game.period import Method
 from servanda.game.regimes import Bind, Variant
 from servanda.game.rollout import starting_regimes
 from servanda.game.size import fits, refuse_if_too_large
-from servanda.game.solve import SETTLED, find_proposal, signing_at_start
+from servanda.game.solve import find_proposal, signing_at_start
 from servanda.questions.assessment import Assessment, Breaker, Created, Sensitivity, Sham
 from servanda.questions.exchange import net_exchange
 from servanda.questions.grid_error import FINER, grid_error, too_coarse
@@ -141,7 +141,8 @@ class _Job:
     central: Program  # the same for the modal world, perhaps on a finer grid
     bound: Program  # with hands bound and the harm stopped, for the modal world; a finer grid
     bound_parties: tuple[str, ...]  # variants 1.. of `bound`
-    asker: tuple[str, tuple[str, ...]] | None  # the next variant: whose harm is stopped, with what
+    asker: tuple[str, tuple[str, ...]] | None  # the next two: no offer, with harm (whose and what)
+    # stopped, and as it is
     packs: tuple[int, ...]  # the variants of `bound` that are packages of terms; none: too many
     packing: Method  # for packages of terms, if they are too many for `bound`
     world: Worlds
@@ -171,7 +172,7 @@ class _Job:
         harm = [o for o in duties if o.party == proposal.proposer and o.kind == "never"]
         if harm and proposal.proposer is not None:
             stopped = bind_to_obligations(scenario, harm, "any")
-            variants.append(Variant(None, stopped))
+            variants += [Variant(None, stopped), Variant(None)]
             asker = (proposal.proposer, _closed(scenario, stopped))
         parts, whole = package_variants(scenario, proposal, seed)
         packs: tuple[int, ...] = ()
@@ -503,10 +504,10 @@ class _Job:
     def _created(self, centre: dict[str, Any]) -> Created | None:
         if self.asker is None:
             return None
-        roots, parties = self.bound.game.roots, list(self.scenario.parties)
-        value = centre["value"][0]
-        stopped = roots[len(self.bound_parties) + 1]
-        relief = value[stopped["no_deal"]] - value[roots[0]["no_deal"]]
+        parties, value = list(self.scenario.parties), centre["value"][0]
+        first = len(self.bound_parties) + 1
+        stopped, as_it_is = (r["no_deal"] for r in self.bound.game.roots[first : first + 2])
+        relief = value[stopped] - value[as_it_is]
         others = {p: float(relief[i]) for i, p in enumerate(parties) if p != self.asker[0]}
         return Created(self.asker[0], self.asker[1], others)
 
@@ -565,10 +566,13 @@ class _Job:
     def _notes(self, centre: dict[str, Any], out: dict[str, Any]) -> list[str]:
         notes = []
         left = float(np.max(centre["tail"].left))
-        restless = int(np.sum(np.any(out["tail"].left > SETTLED, axis=1)))
+        unsettled = self.plain.method.unsettled
+        restless = int(np.sum(np.any(out["tail"].left > unsettled, axis=1)))
         where = [f"in {restless} of {len(out['tail'].left)} worlds"] if restless else []
-        if left > SETTLED:
-            where.insert(0, f"in the central case (by {100 * left:.0f} % of the stakes)")
+        if left > self.central.method.unsettled:
+            where.insert(
+                0, f"in the central case (by {100 * left:.{int(left < 0.01)}f} % of the stakes)"
+            )
         if where:
             notes.append(
                 f"{' and '.join(where)} values past the horizon go round in circles instead of "

@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Bool, Float
 
-from servanda.game.bind import bind
+from servanda.game.bind import bind, bind_aside
 from servanda.game.regimes import Bind
 from servanda.questions.outcomes import BATCH, NEVER, Outcomes, Wanted, outcomes
 from servanda.questions.packages import amounts, modal_amounts, package, schedule_of_package
@@ -408,9 +408,7 @@ def binds_of(scenario: Scenario, context: Context) -> tuple[Bind, ...]:
     """The hands that are bound in a game."""
     found: dict[str, Bind] = {}
     for party in context.aside:
-        for d in scenario.decisions:
-            if d.party == party:
-                found[d.key] = bind(scenario, party, d.name, (d.options[0],), "any")
+        found |= {b.decision: b for b in bind_aside(scenario, party)}
     options = {f"{d.key}.{o}": (d, o) for d in scenario.decisions for o in d.options}
     for move in context.moves:  # of one decision the last, which is the innermost, counts
         d, option = options[move]

@@ -19,7 +19,7 @@ from servanda.errors import QuestionError, unknown
 from servanda.game.batch import Progress, cores, stakes
 from servanda.game.grid import FINE_NODES, coarser, usual_nodes
 from servanda.game.levels import choose_levels, other_levels
-from servanda.game.solve import SETTLED
+from servanda.game.period import RESTLESS
 from servanda.questions.answer import Answer, Origin
 from servanda.questions.grid_error import ANOTHER_GRID, FINER, grid_error
 from servanda.questions.outcomes import NEVER, Outcomes, Wanted, outcomes
@@ -121,7 +121,7 @@ class Comparison(Answer):
 
     def circling(self) -> dict[str, int]:
         """The offers with which values past the horizon do not settle: in how many worlds."""
-        worlds = (self.over.restless > SETTLED).sum("world")
+        worlds = (self.over.restless > RESTLESS).sum("world")
         found = {d: int(worlds.sel(deal=d)) for d in self.deals}
         return {d: n for d, n in found.items() if n}
 

@@ -12,19 +12,18 @@ everybody else plays as suits them, knowing which.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
 
 from servanda.game.batch import Program, run, stakes
-from servanda.game.bind import bind_to_obligations
+from servanda.game.bind import bind_to_breach, bind_to_obligations
 from servanda.game.build import build
 from servanda.game.method import make_method
-from servanda.game.regimes import Bind, Variant
+from servanda.game.regimes import Variant
 from servanda.questions.outcomes import duties
-from servanda.scenario.model import Obligation, Proposal, Scenario
+from servanda.scenario.model import Proposal, Scenario
 from servanda.scenario.worlds import modal
 
 
@@ -69,7 +68,7 @@ def break_even(
     variants, which = [Variant(proposal)], []
     for group in groups:
         own = [o for o in owed if o.party in group]
-        breaking = _to_breach(scenario, own)
+        breaking = bind_to_breach(scenario, own)
         if not breaking:
             continue
         which.append(group)
@@ -88,22 +87,3 @@ def break_even(
         Compliance(group, float(worth[2 * k]), float(worth[2 * k + 1]))
         for k, group in enumerate(which)
     )
-
-
-def _to_breach(scenario: Scenario, obligations: Sequence[Obligation]) -> tuple[Bind, ...]:
-    """Leave parties only the options that break their duties, while the deal is in force."""
-    breach: dict[int, set[int]] = {}
-    for o in obligations:
-        for d in {d for d, _ in o.options}:
-            named = {option for e, option in o.options if e == d}
-            every = set(range(len(scenario.decisions[d].options)))
-            wrong = named if o.kind == "never" else every - named
-            breach[d] = breach.get(d, every) & wrong or breach.get(d, wrong)
-    found = []
-    for d, options in sorted(breach.items()):
-        decision = scenario.decisions[d]
-        kept = tuple(name for k, name in enumerate(decision.options) if k in options)
-        if kept:
-            names = tuple(o.name for o in obligations if any(e == d for e, _ in o.options))
-            found.append(Bind(decision.party, decision.key, kept, "in_force", names))
-    return tuple(found)

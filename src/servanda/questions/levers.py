@@ -22,10 +22,9 @@ from jaxtyping import Bool, Float
 
 from servanda.errors import QuestionError, unknown
 from servanda.game.batch import Progress, cores, stakes
-from servanda.game.bind import bind
+from servanda.game.bind import bind_aside
 from servanda.game.grid import usual_nodes
 from servanda.game.levels import choose_levels, other_levels
-from servanda.game.regimes import Bind
 from servanda.questions.acceptance import (
     Course,
     Reading,
@@ -47,6 +46,7 @@ from servanda.questions.packages import (
     costs,
     efficient,
     intensities_of,
+    modal_amounts,
     owned,
     package,
     packages_within,
@@ -592,15 +592,6 @@ def _grid_errors(
 # -- allies -------------------------------------------------------------------------------------
 
 
-def defaults(scenario: Scenario, party: str) -> tuple[Bind, ...]:
-    """What binds every decision of a party to its first option, in any regime."""
-    return tuple(
-        bind(scenario, party, d.name, (d.options[0],), "any")
-        for d in scenario.decisions
-        if d.party == party
-    )
-
-
 def _allies(
     scenario: Scenario,
     deal: Proposal,
@@ -620,7 +611,7 @@ def _allies(
         if party == target:
             continue
         gone = tuple(x.name for x in owned(scenario, party) if x.name in best)
-        binds = defaults(scenario, party)
+        binds = bind_aside(scenario, party)
         left = without(best, gone)
         if not binds and not gone:
             row = start
@@ -678,9 +669,7 @@ def _plan(
     program = replace(table.program, follow=())
     watch = regimes_of(program.game, others)
     figure = figure_of(program, objective, whole.party, watch)
-    modes = {k: [np.array([c.amount.mode]) for c in x.sets.values()] for k, x in
-             scenario.levers.items()}  # fmt: skip
-
+    modes = modal_amounts(scenario)
     blocks = blocks_of(scenario, names)
     acts = blocks.allowed
 

@@ -55,7 +55,7 @@ class Outcomes:
     deal, and the latter; `signing` [world, deal, party] is given that all others sign (NaN: not
     asked) and `joint` that all do. `tied` is the worth to a party with its own hands bound to its
     duties (NaN: it has none). `restless` [world, deal] is what one more period past the horizon
-    changes, in stakes: above `solve.SETTLED` values go round in circles. `survival` and `expired`
+    changes, in stakes: above `period.RESTLESS` values go round in circles. `survival` and `expired`
     are [world, deal, period], `broken` [world, deal, period, obligation]. The courses `stock`,
     `moves`, `flow` and `value` are those of the world after the signature, whatever becomes of the
     deal, with the deal `never` as the last; they are empty unless asked for.

@@ -100,7 +100,9 @@ def riders(
     else:
         samples = np.array([[_added(worth, o, t) for t in terms] for o in orders])
         shapley = list(samples.mean(axis=0))
-        error = list(samples.std(axis=0, ddof=1) / np.sqrt(len(orders)))
+        # an order and its reverse are one draw
+        pairs = samples.reshape(2, len(orders) // 2, *samples.shape[1:]).mean(axis=0)
+        error = list(pairs.std(axis=0, ddof=1) / np.sqrt(len(pairs)))
     shape = (len(terms), worths.shape[1])
     return Riders(
         terms,
