@@ -22,7 +22,8 @@ import numpy as np
 
 import servanda as sv
 from servanda.game.grid import coarser
-from servanda.questions.spread import BAND, weighted_quantile
+from servanda.questions.spread import BAND
+from servanda.scenario.weighted import weighted_quantiles
 
 Row = dict[str, Any]
 Key = tuple[str, str, str, str]
@@ -112,7 +113,7 @@ def over_worlds(case: str, deal: str) -> Row:
     weight = np.asarray(drawn.weight)
 
     def band(values: np.ndarray) -> list[float]:
-        return [weighted_quantile(values, weight, q) for q in BAND]
+        return list(map(float, weighted_quantiles(values, weight, BAND)))
 
     broken = {}
     for duty in run.broken.obligation.values:

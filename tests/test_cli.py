@@ -5,13 +5,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 import servanda
+from questions.answers import made_up
 from servanda.cli import main
+from servanda.questions.assessment import Assessment
 
 SOUND = """
 title: A truce
@@ -44,11 +46,7 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
     def place(ask: Any) -> None:
         question = ModuleType("servanda.questions.assess")
         question.assess = ask  # type: ignore[attr-defined]
-        terminal = ModuleType("servanda.show.terminal")
-        terminal.print_assessment = lambda a, console: console.print("all", "text")  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, "servanda.questions", ModuleType("servanda.questions"))
         monkeypatch.setitem(sys.modules, "servanda.questions.assess", question)
-        monkeypatch.setitem(sys.modules, "servanda.show.terminal", terminal)
 
     return place
 
@@ -143,17 +141,18 @@ def test_the_schema_is_written_whole(tmp_path: Path, capsys: Capture) -> None:
 def test_an_answer_goes_to_the_terminal_or_a_file(
     case: str, answer: Callable[[Any], None], capsys: Capture
 ) -> None:
-    asked = {}
+    asked: dict[str, Any] = {}
+    found = made_up()
 
-    def ask(scenario: Any, deal: str, **options: Any) -> SimpleNamespace:
+    def ask(scenario: Any, deal: str, **options: Any) -> Assessment:
         asked.update(options, deal=deal)
         options["progress"](1, 2)
-        return SimpleNamespace(to_json=lambda: '{"worth": 1}')
+        return found
 
     answer(ask)
     typed = ["assess", case, "--deal", "truce", "--for", "b", "--worlds", "3", "--fine"]
     assert main(typed) == 0
-    assert capsys.readouterr().out == "all text\n"
+    assert capsys.readouterr().out.startswith("A border truce")
     assert {k: v for k, v in asked.items() if k != "progress"} == {
         "deal": "truce",
         "party": "b",
@@ -162,10 +161,28 @@ def test_an_answer_goes_to_the_terminal_or_a_file(
         "fine": True,
     }
     assert main([*typed, "--json"]) == 0
-    assert capsys.readouterr().out == '{"worth": 1}\n'
-    for name, text in (("a.json", '{"worth": 1}\n'), ("a.txt", "all text\n")):
+    assert capsys.readouterr().out == found.to_json() + "\n"
+    for name, text in (("a.json", found.to_json()), ("a.txt", found.text(100))):
         assert main([*typed, "--out", f"{case}/{name}"]) == 0
-        assert (Path(case) / name).read_text() == text
+        assert (Path(case) / name).read_text() == text + "\n"
+    drawn = f"{case}/worth.json"
+    assert main([*typed, "--picture", "worth", "--out", drawn]) == 0
+    assert json.loads(Path(drawn).read_text()) == found.plot("worth")
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["--picture", "wroth", "--out", "a.svg"], "did you mean 'worth'"),
+        (["--picture", "worth"], "a picture needs --out"),
+    ],
+)
+def test_a_picture_that_cannot_be_is_refused_before_anything_is_solved(
+    case: str, answer: Callable[[Any], None], capsys: Capture, typed: list[str], said: str
+) -> None:
+    answer(stop)
+    assert main(["assess", case, "--deal", "truce", *typed]) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_an_interruption_is_not_a_traceback(

@@ -79,13 +79,16 @@ needs_proc = pytest.mark.skipif(
 
 
 @needs_proc
-def test_an_interrupt_leaves_nothing_running_and_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_nothing_running_and_nothing_behind(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     work = command(tmp_path, "half")
     until = time.monotonic() + 120
     while not (tmp_path / "asked").exists() and time.monotonic() < until:
         time.sleep(0.05)
-    work.send_signal(signal.SIGINT)
-    assert work.wait(timeout=60) == 130
+    work.send_signal(number)
+    assert work.wait(timeout=60) == 128 + number
     assert list((tmp_path / "cache").iterdir()) == []
     assert stopped(tmp_path)
 

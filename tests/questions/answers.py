@@ -65,7 +65,7 @@ def made_up(
         "title": "A border truce",
         "period_name": "month",
         "deal": "short_truce",
-        "text": "Stop.",
+        "offer": "Stop.",
         "chairs": chairs,
         "parties": PARTIES,
         "labels": LABELS,

@@ -7,7 +7,6 @@ import pytest
 
 import servanda as sv
 from servanda.questions.assessment import Assessment
-from servanda.show.terminal import as_text
 
 TRUCE = """
 title: A truce without stocks
@@ -103,6 +102,6 @@ def test_a_pact_that_nothing_hangs_on_changes_nothing() -> None:
     """A breach has no consequence, so nobody's play or income depends on the deal."""
     answer = sv.assess(sv.load(COD), "pact", worlds=4)
     assert {v.answer for v in answer.verdicts} == {"changes nothing"}
-    page = as_text(answer)
+    page = str(answer)
     assert "CHANGES NOTHING" in page
     assert "DO NOT SIGN" not in page

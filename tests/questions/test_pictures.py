@@ -9,20 +9,20 @@ import pytest
 
 from questions.answers import made_up
 from servanda.errors import QuestionError
-from servanda.questions.pictures import PICTURES, picture
+from servanda.questions.assessment import Assessment
 from servanda.show.render import to_svg
 
 
-@pytest.mark.parametrize("what", PICTURES)
+@pytest.mark.parametrize("what", Assessment.PICTURES)
 def test_every_picture_draws(what: str) -> None:
-    svg = to_svg(picture(made_up(), what))
+    svg = to_svg(made_up().picture(what))
     assert svg.startswith("<svg")
     assert "short truce" in svg
 
 
-@pytest.mark.parametrize("what", PICTURES)
+@pytest.mark.parametrize("what", Assessment.PICTURES)
 def test_one_world_and_one_chair_draw_too(what: str) -> None:
-    assert "<svg" in to_svg(picture(made_up(worlds=1, chairs=("south",)), what))
+    assert "<svg" in to_svg(made_up(worlds=1, chairs=("south",)).picture(what))
 
 
 def test_an_answer_saves_its_picture(tmp_path: Path) -> None:
@@ -37,16 +37,16 @@ def test_an_answer_shows_its_survival_in_a_notebook() -> None:
 
 def test_an_unknown_picture_names_the_nearest() -> None:
     with pytest.raises(QuestionError, match="did you mean 'survival'"):
-        picture(made_up(), "survial")
+        made_up().plot("survial")
 
 
 def test_riders_of_a_deal_with_one_term_are_a_mistake_in_words() -> None:
     with pytest.raises(QuestionError, match="at least two terms"):
-        picture(made_up(riders=None), "riders")
+        made_up(riders=None).picture("riders")
 
 
 def test_the_first_breaches_are_marked_on_the_survival_curve() -> None:
-    words = picture(made_up(), "survival")["description"]
+    words = made_up().picture("survival")["description"]
     assert "North (North does not raid) at 11.3" in words
     assert "South pays" not in words  # hardly ever broken
 
@@ -55,10 +55,10 @@ def test_worth_is_drawn_in_months_of_stakes_and_counts_worlds_by_weight() -> Non
     answer = made_up()
     heavy = np.array([1.0, *[0.0] * 7])
     answer = made_up(weight=answer.weight.copy(data=heavy))
-    row: dict[str, Any] = picture(answer, "worth")["data"]["values"][0]
+    row: dict[str, Any] = answer.picture("worth")["data"]["values"][0]
     assert row["low"] == row["high"] == pytest.approx(float(answer.worth[0, 0]) / 2)
 
 
 def test_interests_of_the_chair_come_first() -> None:
-    panels = picture(made_up(chairs=("south",)), "interests")["vconcat"]
+    panels = made_up(chairs=("south",)).picture("interests")["vconcat"]
     assert panels[0]["title"]["text"].startswith("South")

@@ -15,7 +15,7 @@ from questions.answers import LABELS, PARTIES, made_up, verdict
 from servanda.questions.assessment import Assessment
 from servanda.questions.spread import Spread
 from servanda.show.figures import band, figure, in_worlds, percent, percent_between
-from servanda.show.terminal import as_text, print_assessment
+from servanda.show.page import print_on
 
 
 def line_with(text: str, start: str) -> str:
@@ -24,7 +24,7 @@ def line_with(text: str, start: str) -> str:
 
 def flowing(answer: Assessment) -> str:
     """The page with its lines joined up."""
-    return " ".join(as_text(answer).split())
+    return " ".join(str(answer).split())
 
 
 def one_chair(**changes: Any) -> Assessment:
@@ -114,25 +114,25 @@ def test_a_band_leaves_out_worlds_without_a_number() -> None:
 @pytest.mark.parametrize("width", [60, 80, 120])
 @pytest.mark.parametrize("chairs", [PARTIES, ("south",)])
 def test_no_line_is_wider_than_the_terminal(width: int, chairs: tuple[str, ...]) -> None:
-    text = as_text(made_up(chairs=chairs), width)
+    text = made_up(chairs=chairs).text(width)
     assert max(cell_len(line) for line in text.splitlines()) <= width
 
 
 def test_a_terminal_without_unicode_gets_plain_letters() -> None:
-    text = as_text(made_up(title="Trêve − 冷戦"), ascii_only=True)
+    text = made_up(title="Trêve − 冷戦").text(ascii_only=True)
     assert text.isascii()
     assert text.startswith("Treve - ??")
 
 
-def test_print_assessment_asks_the_console_what_it_can_show() -> None:
+def test_printing_asks_the_console_what_it_can_show() -> None:
     raw = io.BytesIO()
     console = Console(file=io.TextIOWrapper(raw, encoding="ascii", write_through=True), width=80)
-    print_assessment(made_up(), console)
+    print_on(made_up().blocks(), console)
     assert b"HOW LONG IT HOLDS" in raw.getvalue()
 
 
 def test_sections_come_in_the_order_they_are_read() -> None:
-    text = as_text(made_up())
+    text = str(made_up())
     order = ("A border truce", "VERDICTS", "WHY", "WHO SIGNS", "HOW LONG IT HOLDS", "WHO BREAKS IT",
              "HANDS TIED", "WHAT IT IS WORTH", "BIGGEST INTERESTS", "WHAT EACH TERM ADDS",
              "WHO GETS WHAT", "WHAT MATTERS MOST", "HOW TO READ THIS")  # fmt: skip
@@ -142,14 +142,14 @@ def test_sections_come_in_the_order_they_are_read() -> None:
 
 def test_markup_and_control_characters_of_a_scenario_do_nothing() -> None:
     labels = LABELS | {"north": "[red]North[/red] \x1b[31m\u202eevil"}
-    text = as_text(made_up(labels=labels, text="\x07[bold]x[/bold]", exchange="a\x1b[2Jb."))
+    text = str(made_up(labels=labels, offer="\x07[bold]x[/bold]", exchange="a\x1b[2Jb."))
     assert "[red]North[/red]" in text
     assert "[bold]x[/bold]" in text
     assert not any(c in text for c in "\x1b\x07\u202e")
 
 
 def test_a_single_chair_leads_with_its_answer() -> None:
-    text = as_text(one_chair(answer="do not sign"))
+    text = str(one_chair(answer="do not sign"))
     assert "VERDICT FROM THE CHAIR OF NORTH\n  DO NOT SIGN\n" in text
 
 
@@ -157,12 +157,12 @@ def test_a_condition_is_part_of_the_answer() -> None:
     condition = "aims: land_grab: worth signing in 90 % of those worlds, 10 % of the others"
     answer = one_chair(answer="only if", condition=condition)
     text = flowing(answer)
-    assert "ONLY IF aims: land grab\n" in as_text(answer)
+    assert "ONLY IF aims: land grab\n" in str(answer)
     assert "worth signing in 90 % of those worlds" in text
 
 
 def test_a_party_that_is_not_asked_is_not_told_to_sign() -> None:
-    text = as_text(one_chair(asked=False))
+    text = str(one_chair(asked=False))
     assert "not asked; would gain" in text
     assert "\n  SIGN\n" not in text
 
@@ -175,71 +175,69 @@ def test_a_margin_within_the_grid_error_says_so() -> None:
 
 def test_the_mark_of_an_uncertain_sign_is_explained_where_it_is_used() -> None:
     unsure = made_up(grid_error={"worth.north": 0.02, "worth.south": 2.0})
-    assert "−1?" in line_with(as_text(unsure).split("WHAT IT IS WORTH")[1], "South")
-    assert "? after a figure: sign uncertain" in as_text(unsure)
-    assert "after a figure" not in as_text(made_up())
+    assert "−1?" in line_with(str(unsure).split("WHAT IT IS WORTH")[1], "South")
+    assert "? after a figure: sign uncertain" in str(unsure)
+    assert "after a figure" not in str(made_up())
 
 
 def test_who_signs_against_its_interest_is_said() -> None:
     answer = made_up()
     signing = answer.signing_modal.copy(data=[0.9, 0.95])
-    assert "South would rather there were no offer" in as_text(
-        replace(answer, signing_modal=signing)
-    )
+    assert "South would rather there were no offer" in str(replace(answer, signing_modal=signing))
 
 
 def test_survival_is_stated_at_the_usual_dates_and_the_end() -> None:
-    text = as_text(made_up()).split("HOW LONG IT HOLDS")[1]
+    text = str(made_up()).split("HOW LONG IT HOLDS")[1]
     assert line_with(text, "After months").split()[2:] == ["4", "8", "16", "40", "48"]
     assert " ".join(line_with(text, "In force").split()[4:]) == "82 % 67 % 45 % 14 % 9 %"
 
 
 def test_a_deal_that_ends_at_once_is_shown_after_one_period() -> None:
     modal = made_up().survival_modal
-    text = as_text(made_up(survival_modal=modal.copy(data=np.where(modal.period < 1, 1.0, 0.0))))
+    text = str(made_up(survival_modal=modal.copy(data=np.where(modal.period < 1, 1.0, 0.0))))
     assert line_with(text, "After months").split()[2] == "1"
 
 
 def test_with_one_world_there_are_no_bands() -> None:
-    text = as_text(made_up(worlds=1))
+    text = str(made_up(worlds=1))
     assert "8 in 10 worlds" not in text
     assert "1 world, seed 3" in flowing(made_up(worlds=1))
 
 
 def test_without_stocks_figures_are_called_exact() -> None:
-    text = as_text(made_up(levels=(), paths=0, grid_error={}, exposure={}))
+    text = str(made_up(levels=(), paths=0, grid_error={}, exposure={}))
     assert "figures are exact" in text
     assert "broken: against never" not in text
 
 
 def test_without_riders_there_is_no_table_of_terms() -> None:
-    assert "TERM ADDS" not in as_text(made_up(riders=None))
+    assert "TERM ADDS" not in str(made_up(riders=None))
 
 
 def test_a_deal_that_binds_nobody_is_broken_by_nobody() -> None:
-    text = as_text(made_up(breakers=(), shams=(), created=None))
+    text = str(made_up(breakers=(), shams=(), created=None))
     assert "binds nobody" in text
     assert "HANDS TIED" not in text
 
 
 def test_an_obligation_that_is_hardly_ever_broken_takes_no_row() -> None:
-    assert "Hardly ever: South (South pays)." in as_text(made_up())
+    assert "Hardly ever: South (South pays)." in str(made_up())
 
 
 def test_a_deal_that_nobody_signs_says_that_the_rest_assumes_it() -> None:
     none = xr.zeros_like(made_up().joint)
-    assert "Do not count on a signature" in as_text(made_up(joint=none, joint_modal=0.0))
+    assert "Do not count on a signature" in str(made_up(joint=none, joint_modal=0.0))
 
 
 def test_the_alternative_is_named() -> None:
-    assert "No deal: this offer is withdrawn" in as_text(made_up())
-    assert "No deal: long truce is on the table" in as_text(made_up(otherwise="long_truce"))
+    assert "No deal: this offer is withdrawn" in str(made_up())
+    assert "No deal: long truce is on the table" in str(made_up(otherwise="long_truce"))
 
 
 def test_brackets_of_long_names_are_left_out_where_names_stay_apart() -> None:
-    assert "South (with" not in as_text(made_up()).split("WHO SIGNS")[1]
+    assert "South (with" not in str(made_up()).split("WHO SIGNS")[1]
     labels = {"north": "Side (north)", "south": "Side (south)"}
-    assert "Side (south)" in as_text(made_up(labels=labels)).split("WHO SIGNS")[1]
+    assert "Side (south)" in str(made_up(labels=labels)).split("WHO SIGNS")[1]
 
 
 def everything_unknown(answer: Assessment) -> Assessment:
@@ -259,13 +257,13 @@ def everything_unknown(answer: Assessment) -> Assessment:
     ids=["figures", "stakes"],
 )
 def test_unknown_figures_are_called_unknown(spoil: Callable[[Assessment], Assessment]) -> None:
-    text = as_text(spoil(made_up()))
+    text = str(spoil(made_up()))
     assert "unknown" in text
     assert "nan" not in text
 
 
 def test_a_horizon_of_a_year_has_no_later() -> None:
-    text = as_text(made_up(horizon=12)).split("WHO GETS WHAT, WHEN")[1]
+    text = str(made_up(horizon=12)).split("WHO GETS WHAT, WHEN")[1]
     assert line_with(text, "first 12 months").split()[-1] == "broken"
     assert "later" not in line_with(text, "first 12 months")
 

@@ -2,15 +2,18 @@
 
 In comes what a person types; out go a result on standard output or in a file, one line per mistake
 on standard error, and an exit code: 0 done, 1 only warnings (`check`), 2 a mistake to correct, 130
-interrupted. Everything heavy is imported inside the commands, so that `--help` answers at once.
+interrupted (143 or 129: told to stop). Everything heavy is imported inside the commands, so that
+`--help` answers at once.
 """
 
 import atexit
 import gc
 import io
 import os
+import signal
 import sys
 from collections.abc import Iterable, Sequence
+from types import FrameType
 
 from cyclopts import CycloptsError
 
@@ -19,7 +22,12 @@ from servanda.cli.plumbing import app, printable
 
 __all__ = ["app", "cases", "command", "lenses", "main", "questions"]
 
-INTERRUPTED = 130
+
+class Stopped(KeyboardInterrupt):
+    """Somebody sent a signal that asks to end."""
+
+    def __init__(self, number: int = signal.SIGINT) -> None:
+        self.number = number
 
 
 def main(tokens: Sequence[str] | None = None) -> int:
@@ -44,8 +52,9 @@ def main(tokens: Sequence[str] | None = None) -> int:
         return code if isinstance(code, int) else 0
     except CycloptsError as error:
         return _fail([" ".join(str(error).split()) + " See servanda --help."])
-    except KeyboardInterrupt:
-        return _fail(["interrupted"], code=INTERRUPTED)
+    except KeyboardInterrupt as end:
+        number = end.number if isinstance(end, Stopped) else signal.SIGINT
+        return _fail(["interrupted"], code=128 + number)
     except BrokenPipeError:  # the reader of our output went away: `servanda ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -62,8 +71,12 @@ def main(tokens: Sequence[str] | None = None) -> int:
 
 def command() -> None:
     """What the shell runs: `main`, then out, with nothing left running."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # not every system has both
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _stop)
     code = main()
-    if code == INTERRUPTED:
+    if code > 128:
         from servanda import native
 
         # threads may be in the middle of anything, and waiting for them is not what was asked for
@@ -72,6 +85,10 @@ def command() -> None:
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise Stopped(number)
 
 
 def _fail(lines: Iterable[str], code: int = 2) -> int:

@@ -61,8 +61,9 @@ def points(
     out: Out = None,
 ) -> int:
     """Negotiation over a table of points: which deals are efficient, acceptable, and chosen."""
+    from servanda.show.page import print_on
     from servanda.tables.points import points as ask
-    from servanda.tables.points.page import print_answer, single
+    from servanda.tables.points.page import blocks, path_blocks, single
 
     only_picture = plot is None and out is not None and out.suffix in (".svg", ".png")
     if only_picture:
@@ -95,7 +96,8 @@ def points(
     if as_json or (out is not None and out.suffix == ".json"):
         deliver(text(answer.to_json()), out)
     else:
-        print_rich(lambda console: print_answer(answer, console, path), out)
+        page = blocks(answer) + ([] if path is None else path_blocks(answer, path))
+        print_rich(lambda console: print_on(page, console), out)
     return 0
 
 
@@ -148,9 +150,10 @@ def spatial(
     elif as_json or (out is not None and out.suffix == ".json"):
         deliver(answer.to_json(), out)
     else:
-        from servanda.tables.spatial.page import print_spatial
+        from servanda.show.page import print_on
+        from servanda.tables.spatial.page import blocks
 
-        print_rich(lambda console: print_spatial(answer, console), out)
+        print_rich(lambda console: print_on(blocks(answer), console), out)
     return 0
 
 

@@ -13,7 +13,7 @@ from cyclopts import App, Parameter
 from servanda import __version__
 
 if TYPE_CHECKING:
-    from servanda.questions.answer import Answer
+    from servanda.questions.answer import Page
     from servanda.scenario.model import Scenario
 
 app = App(
@@ -117,6 +117,17 @@ def check_writable(out: Path | None, name: str = "--out") -> None:
         )
 
 
+def check_picture(picture: str | None, out: Path | None, answer: "type[Page]") -> None:
+    """Say that there is no such picture, or nowhere to put it, before computing it."""
+    if picture is None:
+        return
+    from servanda.errors import QuestionError
+
+    check_name("picture", picture, answer.PICTURES)
+    if out is None:
+        raise QuestionError("a picture needs --out FILE.svg or FILE.png")
+
+
 def deliver(text: str, out: Path | None) -> None:
     """Print the text, or write it whole to a file."""
     if out is None:
@@ -204,22 +215,16 @@ def check_draws(worlds: int, seed: int) -> None:
         raise QuestionError(f"--seed {seed}: a seed is a whole number from 0 on")
 
 
-def present(answer: "Answer", as_json: bool, out: Path | None, picture: str | None) -> int:
+def present(answer: "Page", as_json: bool, out: Path | None, picture: str | None) -> int:
     """Show an answer: as a page, as JSON, or as a picture if the file's name says so."""
-    if picture is not None or (out is not None and out.suffix in (".svg", ".png")):
-        from servanda.errors import QuestionError
-
-        if out is None:
-            raise QuestionError("a picture needs --out FILE.svg or FILE.png")
+    if out is not None and (picture is not None or out.suffix in (".svg", ".png")):
         answer.plot(picture, out)
         print(f"written to {out}", file=sys.stderr)
     elif as_json or (out is not None and out.suffix == ".json"):
         deliver(answer.to_json(), out)
     else:
-        from servanda.show.page import print_page
+        from servanda.show.page import print_on
 
         blocks = answer.blocks()
-        print_rich(
-            lambda console: print_page(blocks, console, ascii_only=console.options.ascii_only), out
-        )
+        print_rich(lambda console: print_on(blocks, console), out)
     return 0

@@ -1,6 +1,5 @@
 """The questions of a negotiator: `assess` and its companions, a command each."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,14 +19,12 @@ from servanda.cli.plumbing import (
     app,
     check_draws,
     check_name,
+    check_picture,
     check_writable,
     choose_deal,
-    deliver,
     load,
     present,
-    print_rich,
     progress,
-    text,
 )
 
 
@@ -41,6 +38,7 @@ def assess(
     worlds: Worlds = 64,
     seed: Seed = 0,
     fine: Fine = False,
+    picture: Picture = None,
     as_json: AsJson = False,
     out: Out = None,
 ) -> int:
@@ -53,21 +51,14 @@ def assess(
         check_name("party", party, scenario.parties)
 
     from servanda.questions.assess import assess as ask
+    from servanda.questions.assessment import Assessment
 
+    check_picture(picture, out, Assessment)
     with progress(f"Assessing {deal}") as step:
         answer = ask(
             scenario, deal, party=party, worlds=worlds, seed=seed, fine=fine, progress=step
         )
-    if as_json or (out is not None and out.suffix == ".json"):
-        deliver(text(answer.to_json()), out)
-    elif out is not None and out.suffix in (".svg", ".png"):
-        answer.plot("survival", out)
-        print(f"written to {out}", file=sys.stderr)
-    else:
-        from servanda.show.terminal import print_assessment
-
-        print_rich(lambda console: print_assessment(answer, console), out)
-    return 0
+    return present(answer, as_json, out, picture)
 
 
 @app.command
@@ -91,8 +82,10 @@ def compare(
     check_draws(worlds, seed)
     check_writable(out)
     scenario = load(case)
+    from servanda.questions.compare import Comparison
     from servanda.questions.compare import compare as ask
 
+    check_picture(picture, out, Comparison)
     with progress("Comparing offers") as step:
         answer = ask(
             scenario,
@@ -128,8 +121,10 @@ def claims(
     check_draws(worlds, seed)
     check_writable(out)
     scenario = load(case)
+    from servanda.questions.claims import ClaimsAnswer
     from servanda.questions.claims import claims as ask
 
+    check_picture(picture, out, ClaimsAnswer)
     with progress("Testing claims") as step:
         answer = ask(
             scenario,
@@ -173,8 +168,10 @@ def flip(
     both = None if pair is None else apart(pair)
     if both is not None and len(both) != 2:
         raise QuestionError("--pair needs two assumptions with a comma between them")
+    from servanda.questions.flip import Flip
     from servanda.questions.flip import flip as ask
 
+    check_picture(picture, out, Flip)
     with progress(f"Turning {deal} over") as step:
         answer = ask(
             scenario,
@@ -269,8 +266,10 @@ def design(
     check_writable(out)
     scenario = load(case)
     from servanda.errors import QuestionError
+    from servanda.questions.design import Design
     from servanda.questions.design import design as ask
 
+    check_picture(picture, out, Design)
     fixed = {}
     for said in fix or []:
         name, equals, level = said.partition("=")
@@ -333,8 +332,10 @@ def levers(
     check_writable(out)
     scenario = load(case)
     deal = choose_deal(scenario, deal)
+    from servanda.questions.levers import LeversAnswer
     from servanda.questions.levers import levers as ask
 
+    check_picture(picture, out, LeversAnswer)
     with progress(f"Pulling levers for {deal}") as step:
         answer = ask(
             scenario,

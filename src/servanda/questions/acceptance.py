@@ -27,12 +27,10 @@ from servanda.game.size import refuse_if_too_large
 from servanda.questions.in_chunks import Rows, columns_of, digest, figure_of, in_chunks
 from servanda.questions.outcomes import PATHS, duties
 from servanda.runs import Chunk
-from servanda.scenario.model import Proposal, Scenario
+from servanda.scenario.model import PER_YEAR, Proposal, Scenario
 
 if TYPE_CHECKING:
     import pandas as pd
-
-YEAR = {"day": 365, "week": 52, "month": 12, "quarter": 4, "year": 1}
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ BREAK = "sign, then break"
 
 def window_of(scenario: Scenario) -> int:
     """Periods over which slopes are taken: a year, but at most a quarter of the horizon."""
-    return max(1, min(YEAR[scenario.period], scenario.horizon // 4))
+    return max(1, min(PER_YEAR[scenario.period], scenario.horizon // 4))
 
 
 def alternatives(scenario: Scenario, deal: Proposal, party: str) -> list[Alternative]:

@@ -6,7 +6,6 @@ off. How it reads and what its pictures show is said by each answer for itself.
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
@@ -17,13 +16,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import xarray as xr
-from rich.console import Console
 
 from servanda import __version__
 from servanda.errors import unknown
 from servanda.scenario.model import Scenario
 from servanda.show.marks import Spec, short_names
-from servanda.show.page import Block, print_page
+from servanda.show.page import Block, as_text
 
 
 @dataclass(frozen=True)
@@ -70,11 +68,12 @@ class Origin:
         return short_names(self.labels)
 
 
-@dataclass(frozen=True)
-class Answer(ABC):
-    """The answer to a question. `PICTURES` names what it can draw, the usual one first."""
+class Page(ABC):
+    """What is shown as a page, drawn, and written as data.
 
-    origin: Origin
+    `PICTURES` names what it can draw, the usual one first.
+    """
+
     PICTURES: ClassVar[Sequence[str]] = ()
 
     @abstractmethod
@@ -115,15 +114,17 @@ class Answer(ABC):
 
     def text(self, width: int = 80, *, ascii_only: bool = False) -> str:
         """The page as a string of lines at most `width` wide."""
-        page = io.StringIO()
-        console = Console(
-            width=width, file=page, no_color=True, highlight=False, force_terminal=False
-        )
-        print_page(self.blocks(), console, ascii_only=ascii_only)
-        return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
+        return as_text(self.blocks(), width, ascii_only=ascii_only)
 
     def __str__(self) -> str:
         return self.text()
+
+
+@dataclass(frozen=True)
+class Answer(Page):
+    """The answer to a question that says where it comes from."""
+
+    origin: Origin
 
 
 def plain(x: Any) -> Any:

@@ -36,12 +36,12 @@ from servanda.questions.exchange import net_exchange
 from servanda.questions.grid_error import FINER, grid_error, too_coarse
 from servanda.questions.outcomes import duties_in
 from servanda.questions.riders import Riders, package_variants, packages, riders
-from servanda.questions.spread import spread, weighted_quantile
+from servanda.questions.spread import BAND, spread
 from servanda.questions.verdict import verdict_from
 from servanda.scenario.formulas import evaluate
-from servanda.scenario.model import Obligation, Proposal, Scenario
+from servanda.scenario.model import PER_YEAR, Obligation, Proposal, Scenario
+from servanda.scenario.weighted import weighted_quantiles
 from servanda.scenario.worlds import Worlds, draw, modal
-from servanda.show.figures import PER_YEAR
 
 Progress = Callable[..., None]
 """Called with (steps done, steps in all)."""
@@ -402,7 +402,7 @@ class _Job:
             title=scenario.title,
             period_name=scenario.period,
             deal=self.proposal.name,
-            text=self.proposal.text,
+            offer=self.proposal.text,
             chairs=chairs,
             parties=parties,
             labels=labels,
@@ -543,12 +543,8 @@ class _Job:
         names, table = found.assumptions, found.gradient[0]
         w = np.asarray(sample.weight)
         values = np.asarray(sample.values)
-        reach = np.array(
-            [
-                weighted_quantile(values[:, k], w, 0.9) - weighted_quantile(values[:, k], w, 0.1)
-                for k in range(len(names))
-            ]
-        )
+        ends = [weighted_quantiles(values[:, k], w, BAND) for k in range(len(names))]
+        reach = np.array([high - low for low, high in ends])
         out = []
         for i, party in enumerate(found.figures):
             swing = table[i] * reach

@@ -6,18 +6,22 @@ carry a `world` axis and are summarised with the worlds' weights; the others are
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import xarray as xr
 
 from servanda import __version__
-from servanda.errors import QuestionError, unknown
-from servanda.questions.answer import plain
+from servanda.errors import unknown
+from servanda.questions.answer import Page
+from servanda.questions.pictures import DRAWN
 from servanda.questions.riders import Riders
-from servanda.questions.spread import Spread
+from servanda.questions.spread import BAND, Spread
+from servanda.scenario.weighted import weighted_quantiles
+from servanda.show.marks import Spec
+from servanda.show.page import Block
 
 
 @dataclass(frozen=True)
@@ -76,13 +80,15 @@ class Sensitivity:
 
 
 @dataclass(frozen=True)
-class Assessment:
+class Assessment(Page):
     """Everything `assess` found; utilities in each party's own unit, times in periods."""
+
+    PICTURES: ClassVar[Sequence[str]] = tuple(DRAWN)
 
     title: str
     period_name: str
     deal: str
-    text: str
+    offer: str  # in words
     chairs: tuple[str, ...]
     parties: tuple[str, ...]
     labels: dict[str, str]
@@ -131,18 +137,9 @@ class Assessment:
 
     def survival_band(self) -> xr.DataArray:
         """Survival over worlds: [statistic, period] with modal, mean, low and high (10-90 %)."""
-        from servanda.questions.spread import BAND, weighted_quantile
-
-        w = self.weight.values
-        s = self.survival.values
-        rows = [
-            self.survival_modal.values,
-            w @ s / w.sum(),
-            *(
-                np.array([weighted_quantile(s[:, t], w, q) for t in range(s.shape[1])])
-                for q in BAND
-            ),
-        ]
+        w, s = self.weight.values, self.survival.values
+        ends = [weighted_quantiles(s[:, t], w, BAND) for t in range(s.shape[1])]
+        rows = [self.survival_modal.values, w @ s / w.sum(), *np.array(ends).T]
         return xr.DataArray(
             np.stack(rows),
             dims=("statistic", "period"),
@@ -168,28 +165,16 @@ class Assessment:
         last = int(self.survival.period[-1])
         return [t for t in (4, 8, 16, 40) if t < last] + [last]
 
-    def to_json(self) -> str:
-        """The whole answer as JSON, figures rounded to what their error supports (6 digits)."""
-        return json.dumps(plain(self), indent=2, ensure_ascii=False)
+    def blocks(self) -> list[Block]:
+        """The assessment as a page."""
+        from servanda.show.terminal import blocks
 
-    def plot(self, what: str = "survival", path: Any = None) -> Any:
-        """A chart as a Vega-Lite specification, or saved to `path` (.svg or .png).
+        return blocks(self)
 
-        `what` is survival, worth, interests, flow, riders or gradients.
+    def picture(self, what: str) -> Spec:
+        """`survival`, `worth`, `interests`, `flow`, `riders` or `gradients`.
+
+        Riders and gradients are drawn from the first chair. Raises QuestionError for riders of a
+        deal that changes a single term.
         """
-        from servanda.questions.pictures import picture
-
-        if what not in ("survival", "worth", "interests", "flow", "riders", "gradients"):
-            raise QuestionError(f"no picture called '{what}'")
-        return picture(self, what, path)
-
-    def _repr_html_(self) -> str:
-        from servanda.questions.pictures import picture
-        from servanda.show.render import to_svg
-
-        return to_svg(picture(self, "survival", None))
-
-    def __str__(self) -> str:
-        from servanda.show.terminal import as_text
-
-        return as_text(self)
+        return DRAWN[what](self)

@@ -37,10 +37,10 @@ from servanda.questions.claim_figures import (
 from servanda.questions.grid_error import ANOTHER_GRID, FINER, SAFETY
 from servanda.questions.outcomes import Wanted
 from servanda.questions.prim import Discovery, prim
-from servanda.questions.spread import share
 from servanda.questions.verdict import Split, best_split
 from servanda.runs import parts
 from servanda.scenario.model import Claim, Scenario
+from servanda.scenario.weighted import share
 from servanda.scenario.worlds import Worlds, draw, modal
 from servanda.show.figures import band
 from servanda.show.marks import Spec

@@ -23,9 +23,9 @@ from servanda.game.period import RESTLESS
 from servanda.questions.answer import Answer, Origin
 from servanda.questions.grid_error import ANOTHER_GRID, FINER, grid_error
 from servanda.questions.outcomes import NEVER, Outcomes, Wanted, outcomes
-from servanda.questions.spread import share
 from servanda.runs import parts
 from servanda.scenario.model import Proposal, Scenario
+from servanda.scenario.weighted import share
 from servanda.scenario.worlds import Worlds, draw, modal
 from servanda.show.marks import Spec
 from servanda.show.page import Block

@@ -1,41 +1,24 @@
 """An assessment as a picture: how long it holds, what it is worth to whom, why, when, and on what.
 
-In: an `Assessment` and which picture. Out: a Vega-Lite specification, saved too if a path is given.
-This is where the answer's arrays meet the charts, which know nothing of answers.
+In: an `Assessment`. Out: a Vega-Lite specification, by the names in `DRAWN`. This is where the
+answer's arrays meet the charts, which know nothing of answers.
 """
 
 from __future__ import annotations
 
 import math
-import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from servanda.errors import QuestionError, unknown
+from servanda.errors import QuestionError
 from servanda.show import charts
 from servanda.show.figures import figure
-from servanda.show.marks import in_words, short_names
-from servanda.show.render import save
+from servanda.show.marks import Spec, in_words, short_names
 
 if TYPE_CHECKING:
     from servanda.questions.assessment import Assessment
-
-Spec = dict[str, Any]
-
-
-def picture(assessment: Assessment, what: str, path: str | os.PathLike[str] | None = None) -> Spec:
-    """One of the pictures in `PICTURES`; saved as .svg, .png or .json if `path` is given.
-
-    Riders and gradients are drawn from the first chair. Raises QuestionError for an unknown
-    picture, for riders of a deal that changes a single term, and for a path with another ending.
-    """
-    if what not in PICTURES:
-        raise unknown("picture", what, PICTURES)
-    spec = PICTURES[what](assessment)
-    if path is not None:
-        save(spec, path)
-    return spec
 
 
 def _survival(a: Assessment) -> Spec:
@@ -130,7 +113,7 @@ def _names(a: Assessment, parties: Any) -> list[str]:
     return [names[p] for p in parties]
 
 
-PICTURES = {
+DRAWN: dict[str, Callable[[Assessment], Spec]] = {
     "survival": _survival,
     "worth": _worth,
     "interests": _interests,

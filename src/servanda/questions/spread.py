@@ -1,6 +1,6 @@
 """How much does a figure vary over worlds?
 
-In: a figure in every world and the worlds' weights. Out: its mean, quantiles and shares.
+In: a figure in every world and the worlds' weights. Out: its quantiles.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+
+from servanda.scenario.weighted import weighted_quantiles
 
 BAND = (0.1, 0.9)
 """The quantiles that every band in the output shows."""
@@ -30,16 +32,6 @@ class Spread:
         return self.high - self.low
 
 
-def weighted_quantile(
-    values: Float[np.ndarray, " world"], weights: Float[np.ndarray, " world"], q: float
-) -> float:
-    """The quantile of a weighted sample: midpoints of the steps of its distribution, joined up."""
-    order = np.argsort(values, kind="stable")
-    v, w = np.asarray(values)[order], np.asarray(weights)[order]
-    at = (np.cumsum(w) - 0.5 * w) / np.sum(w)
-    return float(np.interp(q, at, v))
-
-
 def spread(
     modal: float,
     values: Float[np.ndarray, " world"],
@@ -47,10 +39,5 @@ def spread(
     grid_error: float = float("nan"),
 ) -> Spread:
     """Summarise a figure over worlds."""
-    low, median, high = (weighted_quantile(values, weights, q) for q in (BAND[0], 0.5, BAND[1]))
+    low, median, high = map(float, weighted_quantiles(values, weights, (BAND[0], 0.5, BAND[1])))
     return Spread(float(modal), median, low, high, float(grid_error))
-
-
-def share(condition: np.ndarray, weights: Float[np.ndarray, " world"]) -> float:
-    """The weight of the worlds in which a condition holds."""
-    return float(np.sum(np.where(condition, weights, 0.0)) / np.sum(weights))

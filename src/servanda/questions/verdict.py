@@ -18,8 +18,9 @@ import xarray as xr
 
 from servanda.questions.assessment import Created, Sham, Verdict
 from servanda.questions.riders import Riders
-from servanda.questions.spread import Spread, share
+from servanda.questions.spread import Spread
 from servanda.scenario.model import Proposal, Scenario
+from servanda.scenario.weighted import share
 from servanda.scenario.worlds import Worlds
 from servanda.show.figures import figure, sign_uncertain
 

@@ -17,6 +17,9 @@ from servanda.scenario.distributions import Distribution
 from servanda.scenario.formulas import Formula
 
 Period = Literal["day", "week", "month", "quarter", "year"]
+
+PER_YEAR: dict[str, int] = {"day": 365, "week": 52, "month": 12, "quarter": 4, "year": 1}
+"""How many of them make a year."""
 Terminal = Literal["stationary", "zero"]
 After = Literal["lapses", "stays", "reverses"]
 Renewal = Literal["none", "automatic", "all_sign"]

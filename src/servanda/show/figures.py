@@ -11,14 +11,13 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from servanda.show.marks import weighted_quantiles
+from servanda.scenario.weighted import weighted_quantiles
 
 MINUS = "\N{MINUS SIGN}"
 UNKNOWN = "unknown"
 UNCLEAR = "unclear"
 HOPELESS = 0.3
 """The error from which on a probability is not worth stating."""
-PER_YEAR = {"day": 365, "week": 52, "month": 12, "quarter": 4, "year": 1}
 UNSURE = "?"
 """Marks a figure that the grid error could turn from gain to loss or back."""
 

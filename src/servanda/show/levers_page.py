@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from servanda.questions.spread import share
+from servanda.scenario.weighted import share
 from servanda.show.figures import band, between, count, decimals, figure, in_worlds, percent
 from servanda.show.marks import Spec, in_words
 from servanda.show.page import Block, Chart, Columns, Heading, Paragraph

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from servanda.errors import QuestionError
+from servanda.scenario.weighted import weighted_quantiles
 
 Spec = dict[str, Any]
 
@@ -215,18 +216,6 @@ def quantiles(values: np.ndarray, weight: ArrayLike | None = None) -> Spec:
     else:
         found = weighted_quantiles(values, np.asarray(weight, dtype=float), points)
     return {name: number(point) for name, point in zip(names, found, strict=True)}
-
-
-def weighted_quantiles(
-    values: np.ndarray, weights: np.ndarray, points: Sequence[float]
-) -> np.ndarray:
-    """Quantiles of a weighted sample, shape [world]; what has no number is left out."""
-    known = np.isfinite(values) & (weights > 0)
-    if not known.any():
-        return np.full(len(points), np.nan)
-    order = np.argsort(values[known], kind="stable")
-    v, w = values[known][order], weights[known][order]
-    return np.interp(points, (np.cumsum(w) - 0.5 * w) / w.sum(), v)
 
 
 def halves(flow: np.ndarray) -> str:

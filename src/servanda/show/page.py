@@ -7,6 +7,7 @@ show more gets plain ASCII.
 
 from __future__ import annotations
 
+import io
 import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable
@@ -71,6 +72,19 @@ def print_page(blocks: Iterable[Block], console: Console, *, ascii_only: bool = 
         else:
             for line in block.draw(width - 2, ascii_only).splitlines():
                 console.print(_text(f"  {line.rstrip()}", ascii_only), soft_wrap=True)
+
+
+def print_on(blocks: Iterable[Block], console: Console) -> None:
+    """Print the blocks; plain ASCII where the console cannot show more."""
+    print_page(blocks, console, ascii_only=console.options.ascii_only)
+
+
+def as_text(blocks: Iterable[Block], width: int = 80, *, ascii_only: bool = False) -> str:
+    """The page as a string of lines at most `width` wide."""
+    page = io.StringIO()
+    console = Console(width=width, file=page, no_color=True, highlight=False, force_terminal=False)
+    print_page(blocks, console, ascii_only=ascii_only)
+    return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
 
 
 def _heading(block: Heading, console: Console, width: int, ascii_only: bool) -> None:

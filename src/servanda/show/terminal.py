@@ -1,23 +1,21 @@
 """What does a desk officer read when an offer has been assessed?
 
-In: an `Assessment`. Out: one page of plain text for a terminal (or a string): the verdict first,
+In: an `Assessment`. Out: one page of plain text, as blocks: the verdict first,
 then why, who signs, how long it holds, who breaks it, what it is worth to whom, and what the answer
 rests on. Every figure has the digits that its grid error and its spread over worlds support.
 """
 
 from __future__ import annotations
 
-import io
 import math
 import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
-from rich.console import Console
 
+from servanda.scenario.model import PER_YEAR
 from servanda.show.figures import (
-    PER_YEAR,
     UNSURE,
     band,
     between,
@@ -30,7 +28,7 @@ from servanda.show.figures import (
     sign_uncertain,
 )
 from servanda.show.marks import clean, in_words, short_names
-from servanda.show.page import Block, Chart, Columns, Heading, Paragraph, print_page
+from servanda.show.page import Block, Chart, Columns, Heading, Paragraph
 from servanda.show.text_charts import terminal_survival
 
 if TYPE_CHECKING:  # for readers and type checkers: this room does not need that one to run
@@ -45,19 +43,6 @@ ANSWERS = {
     "undecided": ("TOO CLOSE TO CALL", "too close to call", "bold yellow"),
     "changes nothing": ("CHANGES NOTHING", "would neither gain nor lose", "bold yellow"),
 }
-
-
-def as_text(answer: Assessment, width: int = 80, *, ascii_only: bool = False) -> str:
-    """The page as a string of lines at most `width` wide."""
-    page = io.StringIO()
-    console = Console(width=width, file=page, no_color=True, highlight=False, force_terminal=False)
-    print_page(blocks(answer), console, ascii_only=ascii_only)
-    return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
-
-
-def print_assessment(answer: Assessment, console: Console) -> None:
-    """Print the page; plain ASCII where the console cannot show more."""
-    print_page(blocks(answer), console, ascii_only=console.options.ascii_only)
 
 
 def blocks(answer: Assessment) -> list[Block]:
@@ -89,7 +74,7 @@ class _Page:
 
     def heading(self) -> list[Block]:
         a = self.answer
-        text = clean(a.text, 600)
+        text = clean(a.offer, 600)
         offer = f"The offer, {in_words(a.deal)}" + (f": {text}" if text else ".")
         return [
             Paragraph(clean(a.title, 200), "bold", 0),

@@ -97,7 +97,8 @@ class Hypergame:
         return f"<pre>{escape(str(self))}</pre>"
 
     def __str__(self) -> str:
-        from servanda.tables.graph.text import as_text, hypergame_page
+        from servanda.show.page import as_text
+        from servanda.tables.graph.text import hypergame_page
 
         return as_text(hypergame_page(self))
 

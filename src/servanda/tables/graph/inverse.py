@@ -123,7 +123,8 @@ class Inverse:
         return f"<pre>{escape(str(self))}</pre>"
 
     def __str__(self) -> str:
-        from servanda.tables.graph.text import as_text, inverse_page
+        from servanda.show.page import as_text
+        from servanda.tables.graph.text import inverse_page
 
         return as_text(inverse_page(self))
 

@@ -120,7 +120,8 @@ class StateReport:
         return f"<pre>{escape(str(self))}</pre>"
 
     def __str__(self) -> str:
-        from servanda.tables.graph.text import as_text, report_page
+        from servanda.show.page import as_text
+        from servanda.tables.graph.text import report_page
 
         return as_text(report_page(self))
 

@@ -141,7 +141,8 @@ class Stability:
         return to_svg(pictures.equilibria(self))
 
     def __str__(self) -> str:
-        from servanda.tables.graph.text import as_text, stability_page
+        from servanda.show.page import as_text
+        from servanda.tables.graph.text import stability_page
 
         return as_text(stability_page(self))
 

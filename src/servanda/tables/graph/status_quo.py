@@ -109,7 +109,8 @@ class StatusQuo:
         return to_svg(pictures.tree(self))
 
     def __str__(self) -> str:
-        from servanda.tables.graph.text import as_text, status_quo_page
+        from servanda.show.page import as_text
+        from servanda.tables.graph.text import status_quo_page
 
         return as_text(status_quo_page(self))
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from servanda.show.marks import clean
-from servanda.show.page import Block, Columns, Heading, Paragraph, print_page
+from servanda.show.page import Block, Columns, Heading, Paragraph
 from servanda.tables.graph.result import SHOWN, listed
 
 if TYPE_CHECKING:
@@ -25,14 +22,6 @@ HOW = {
     "single": "single countermoves",
     "each-once": "sequences in which each other mover moves at most once",
 }
-
-
-def as_text(blocks: list[Block], width: int = 80) -> str:
-    """The page as a string."""
-    page = io.StringIO()
-    console = Console(width=width, file=page, no_color=True, highlight=False, force_terminal=False)
-    print_page(blocks, console)
-    return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
 
 
 def _some(n: int, one: str) -> str:

@@ -160,9 +160,10 @@ class PointsAnswer:
         return to_svg(picture(self, "frontier" if len(self.table.parties) > 1 else "issues"))
 
     def __str__(self) -> str:
-        from servanda.tables.points.page import as_text
+        from servanda.show.page import as_text
+        from servanda.tables.points.page import blocks
 
-        return as_text(self)
+        return as_text(blocks(self), 88).strip("\n")
 
 
 def _content(a: PointsAnswer, most: int) -> dict[str, Any]:

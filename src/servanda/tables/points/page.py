@@ -6,16 +6,14 @@ bargaining solutions choose, who stands in the way, what to trade, and who holds
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from collections.abc import Sequence
 
 import numpy as np
-from rich.console import Console
 
 from servanda.show.marks import clean
-from servanda.show.page import Block, Columns, Heading, Paragraph, print_page
+from servanda.show.page import Block, Columns, Heading, Paragraph
 from servanda.tables.points.answer import PointsAnswer, Solution
 from servanda.tables.points.branching import chosen_by_branching
 from servanda.tables.points.concessions import Path
@@ -23,20 +21,6 @@ from servanda.tables.points.load import PathLike, load
 
 ROWS = 12
 ACROSS = 7  # parties side by side; more stand one below the other
-
-
-def as_text(answer: PointsAnswer, width: int = 88, *, ascii_only: bool = False) -> str:
-    """The page as a string of lines at most `width` wide."""
-    page = io.StringIO()
-    console = Console(width=width, file=page, no_color=True, highlight=False, force_terminal=False)
-    print_page(blocks(answer), console, ascii_only=ascii_only)
-    return "\n".join(line.rstrip() for line in page.getvalue().splitlines()).strip("\n")
-
-
-def print_answer(answer: PointsAnswer, console: Console, path: Path | None = None) -> None:
-    """Print the page; plain ASCII where the console cannot show more."""
-    page = blocks(answer) + (path_blocks(answer, path) if path is not None else [])
-    print_page(page, console, ascii_only=console.options.ascii_only)
 
 
 def figure(x: float) -> str:

@@ -79,9 +79,10 @@ class SpatialAnswer:
         return to_svg(self.plot("positions" if self.history is None else "turns"))
 
     def __str__(self) -> str:
-        from servanda.tables.spatial.page import as_text
+        from servanda.show.page import as_text
+        from servanda.tables.spatial.page import blocks
 
-        return as_text(self)
+        return as_text(blocks(self))
 
 
 def _plain(x: Any) -> Any:

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
-from rich.console import Console
 
 from servanda import __version__
 from servanda.show.marks import clean
-from servanda.show.page import Block, Columns, Heading, Paragraph, print_page
+from servanda.show.page import Block, Columns, Heading, Paragraph
 from servanda.tables.spatial.answer import SpatialAnswer
 
 MOST = 8
 """Rows of a list that goes on."""
-
-
-def as_text(answer: SpatialAnswer, width: int = 80) -> str:
-    """The page as a string of lines at most `width` wide."""
-    page = io.StringIO()
-    console = Console(width=width, file=page, no_color=True, highlight=False, force_terminal=False)
-    print_page(blocks(answer), console)
-    return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
-
-
-def print_spatial(answer: SpatialAnswer, console: Console) -> None:
-    """Print the page; plain ASCII where the console cannot show more."""
-    print_page(blocks(answer), console, ascii_only=console.options.ascii_only)
 
 
 def blocks(answer: SpatialAnswer) -> list[Block]:
