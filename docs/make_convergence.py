@@ -23,7 +23,7 @@ from servanda.game.levels import choose_levels
 from servanda.game.method import closer
 from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.solve import prepare, read_solution
-from servanda.questions.grid_error import FINER, grid_error
+from servanda.questions.grid_error import DATES, FINER, grid_error
 from servanda.scenario.model import Scenario
 
 CASES = {
@@ -54,7 +54,6 @@ BESIDE = FINE_NODES // FINER
 """Grid points that the error of `--fine` is estimated with; values at the start are read off paths
 from here on."""
 NODES = (150, 600, BESIDE, FINE_NODES, 20000)
-DATES = (4, 8, 16, 40)
 
 
 def solve_once(case: str, deal: str, n: int) -> dict[str, object]:

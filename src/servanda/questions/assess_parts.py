@@ -28,7 +28,7 @@ from servanda.game.regimes import Bind, Variant
 from servanda.game.rollout import starting_regimes
 from servanda.game.size import fits, refuse_if_too_large
 from servanda.game.solve import signing_at_start
-from servanda.questions.grid_error import FINER, grid_error
+from servanda.questions.grid_error import DATES, FINER, grid_error
 from servanda.questions.outcomes import duties_in
 from servanda.questions.riders import Riders, package_variants, packages, riders
 from servanda.scenario.model import Obligation, Proposal, Scenario
@@ -315,7 +315,7 @@ def headlines(program: Program, out: dict[str, Any]) -> dict[str, float]:
     found["signs.all"] = float(signing_at_start(game, out)[1][0])
     course = np.asarray(course_of(out, 0).regime)[..., KINDS.index("in_force")]
     survival = course.reshape(-1, course.shape[-1])[0]
-    found |= {f"survival.{t}": float(survival[t]) for t in (4, 8, 16, 40) if t < len(survival)}
+    found |= {f"survival.{t}": float(survival[t]) for t in DATES if t < len(survival)}
     return found
 
 

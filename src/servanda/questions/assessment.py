@@ -16,6 +16,7 @@ import xarray as xr
 from servanda import __version__
 from servanda.errors import unknown
 from servanda.questions.answer import Page
+from servanda.questions.grid_error import stated_dates
 from servanda.questions.pictures import DRAWN
 from servanda.questions.riders import Riders
 from servanda.questions.spread import BAND, Spread
@@ -161,9 +162,8 @@ class Assessment(Page):
         return pd.DataFrame(columns).rename_axis("world")
 
     def dates(self) -> list[int]:
-        """The periods at which survival is stated: 4, 8, 16, 40 and the horizon, if within it."""
-        last = int(self.survival.period[-1])
-        return [t for t in (4, 8, 16, 40) if t < last] + [last]
+        """The periods at which survival is stated (`stated_dates`)."""
+        return list(stated_dates(int(self.survival.period[-1])))
 
     def blocks(self) -> list[Block]:
         """The assessment as a page."""

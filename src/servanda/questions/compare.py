@@ -21,7 +21,7 @@ from servanda.game.grid import FINE_NODES, coarser, usual_nodes
 from servanda.game.levels import choose_levels, other_levels
 from servanda.game.period import RESTLESS
 from servanda.questions.answer import Answer, Origin
-from servanda.questions.grid_error import ANOTHER_GRID, FINER, grid_error
+from servanda.questions.grid_error import ANOTHER_GRID, DATES, FINER, grid_error, stated_dates
 from servanda.questions.outcomes import NEVER, Outcomes, Wanted, outcomes
 from servanda.runs import parts
 from servanda.scenario.model import Proposal, Scenario
@@ -29,9 +29,6 @@ from servanda.scenario.weighted import share
 from servanda.scenario.worlds import Worlds, draw, modal
 from servanda.show.marks import Spec
 from servanda.show.page import Block
-
-DATES = (4, 8, 16, 40)
-"""Periods at which survival is stated, with the horizon."""
 
 WORLDS = "worlds"
 """The table of all worlds, if a comparison is kept in a folder."""
@@ -209,7 +206,7 @@ def compare(
         weight=weight,
         regret=regret_of(over.worth),
         better=better_of(over.worth),
-        dates=(*(t for t in DATES if t < last), last),
+        dates=stated_dates(last),
     )
 
 

@@ -57,6 +57,11 @@ DATES = (4, 8, 16, 40)
 """The periods at which survival is a headline."""
 
 
+def stated_dates(horizon: int) -> tuple[int, ...]:
+    """The periods at which survival is stated: `DATES` within the horizon, and the horizon."""
+    return (*(t for t in DATES if t < horizon), horizon)
+
+
 def too_coarse(
     error: Mapping[str, float],
     worth: Float[np.ndarray, "world party"],

@@ -34,8 +34,7 @@ from servanda.questions.acceptance import (
     regimes_of,
 )
 from servanda.questions.answer import Answer, Origin
-from servanda.questions.compare import DATES
-from servanda.questions.grid_error import ANOTHER_GRID, FINER, SAFETY, grid_error
+from servanda.questions.grid_error import ANOTHER_GRID, FINER, SAFETY, grid_error, stated_dates
 from servanda.questions.outcomes import PATHS, Wanted, outcomes
 from servanda.questions.packages import (
     SLACK,
@@ -344,7 +343,7 @@ def levers(
         payers=by_owner(scenario, best, cost),
         allies=allies,
         schedule=plan,
-        dates=(*(t for t in DATES if t < last), last),
+        dates=stated_dates(last),
         ends=scenario.terminal == "zero",
     )
 
@@ -439,7 +438,7 @@ def _least_willing(
 
 def _names(scenario: Scenario) -> list[str]:
     last = scenario.horizon
-    dates = [*(t for t in DATES if t < last), last]
+    dates = stated_dates(last)
     measures = ["signs.all", "logit.all", *(f"survival.{t}" for t in dates)]
     measures += ["unbroken", "kept", "logit.kept"]
     measures += [f"worth.{p}" for p in scenario.parties]
@@ -456,7 +455,7 @@ def _rows(
 ) -> np.ndarray:
     """[row, measure]; arguments are [row], [row, period] twice, [row, party] twice."""
     last = scenario.horizon
-    dates = [*(t for t in DATES if t < last), last]
+    dates = stated_dates(last)
     unbroken = 1 - broken[:, -1]
     kept = joint * unbroken
     parts = [joint, _logit(joint), *(survival[:, t] for t in dates), unbroken, kept, _logit(kept)]

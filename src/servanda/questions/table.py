@@ -19,7 +19,8 @@ import numpy as np
 from servanda.errors import QuestionError
 from servanda.game.batch import cores, here
 from servanda.game.levels import choose_levels
-from servanda.questions.compare import DATES, choose_deals
+from servanda.questions.compare import choose_deals
+from servanda.questions.grid_error import stated_dates
 from servanda.questions.outcomes import BATCH, Offers, Outcomes, Wanted, prepare
 from servanda.questions.packages import amounts, package, schedule_of_package
 from servanda.runs import Chunk, Table, run
@@ -155,7 +156,7 @@ def rows(
         columns[f"no_deal.{party}"] = found.no_deal.values[:, deal, i]
         columns[f"signs.{party}"] = found.signing.values[:, deal, i]
     columns["signs.all"] = found.joint.values[:, deal]
-    for t in (*(t for t in DATES if t < last), last):
+    for t in stated_dates(last):
         columns[f"survival.{t}"] = found.survival.values[:, deal, t]
         columns[f"broken.{t}"] = found.broken.values[:, deal, t].sum(axis=-1)
     return pd.DataFrame(columns)
