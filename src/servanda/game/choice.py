@@ -17,8 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from servanda.game.build import Game, Group
+from servanda.game.build import Game
 from servanda.game.equilibrium import logit_equilibrium
+from servanda.game.positions import Group
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from servanda.game.build import Game, Group
+from servanda.game.build import Game
 from servanda.game.grid_tables import grid_tables
+from servanda.game.positions import Group
 from servanda.game.tables import parameters
 
 

@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from servanda.game.build import Game, Group, moving_names
+from servanda.game.build import Game
+from servanda.game.positions import Group, moving_names
 from servanda.game.tables import (
     Parameters,
     Places,

@@ -20,8 +20,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from servanda.game.build import Game, Group
+from servanda.game.build import Game
 from servanda.game.period import Method, channel_party, sign
+from servanda.game.positions import Group
 from servanda.game.reach import epoch_of
 from servanda.game.states import (
     Position,

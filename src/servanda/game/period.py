@@ -17,12 +17,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from servanda.game.build import Game, Group
+from servanda.game.build import Game
 from servanda.game.choice import Stage, joint_probability, play
 from servanda.game.grid import Grid
 from servanda.game.grid_tables import grid_tables
 from servanda.game.interpolate import Scheme, interpolate
 from servanda.game.mix import mix
+from servanda.game.positions import Group
 from servanda.game.sweep import collapse, usable
 from servanda.game.tables import Parameters, Tables
 

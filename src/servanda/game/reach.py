@@ -19,8 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from servanda.game.build import Game, moving_names
+from servanda.game.build import Game
 from servanda.game.grid_tables import ways
+from servanda.game.positions import moving_names
 from servanda.game.tables import Parameters, arrivals, take
 from servanda.scenario.model import Scenario
 

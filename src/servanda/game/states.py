@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from servanda.game.build import Game, Group
+from servanda.game.build import Game
 from servanda.game.choice import joint_probability, play, stages
 from servanda.game.interpolate import interpolate
 from servanda.game.period import (
@@ -26,6 +26,7 @@ from servanda.game.period import (
     expected,
     notice_probability,
 )
+from servanda.game.positions import Group
 from servanda.game.tables import Parameters, evaluate_group, path_places
 
 

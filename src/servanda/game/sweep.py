@@ -19,9 +19,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from servanda.game import kernel
-from servanda.game.build import Group
 from servanda.game.choice import Stage
 from servanda.game.interpolate import SCHEMES, Scheme
+from servanda.game.positions import Group
 from servanda.game.tables import Tables
 
 MOST_STAGES = 32

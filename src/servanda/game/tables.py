@@ -17,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from servanda.game.build import Game, Group, Settings, static_environment
+from servanda.game.build import Game
+from servanda.game.positions import Group, Settings, static_environment
 from servanda.game.tape import Tape, Writer, evaluate
 from servanda.scenario.formulas import Formula
 

@@ -45,6 +45,9 @@ class Alternative:
     signed: bool
 
 
+ROUNDING = 1e-9
+"""Of the largest value: a difference up to this is none."""
+
 NO_DEAL = "no deal"
 BREAK = "sign, then break"
 
@@ -108,14 +111,22 @@ class Course:
     @property
     def gap(self) -> Float[np.ndarray, "world alternative date"]:
         """How much the deal is worth more than each alternative, at the dates with a slope."""
-        ahead: np.ndarray = self.deal[:, None] - self.others
-        return ahead[..., : ahead.shape[-1] - self.window]
+        ahead = self.deal[:, None] - self.others
+        return self._beyond_rounding(ahead[..., : ahead.shape[-1] - self.window])
 
     @property
     def slope(self) -> Float[np.ndarray, "world alternative date"]:
         """Change of each alternative per period, over the window that follows."""
-        found: np.ndarray = self.others[..., self.window :] - self.others[..., : -self.window]
-        return found / self.window
+        change = self.others[..., self.window :] - self.others[..., : -self.window]
+        return self._beyond_rounding(change) / self.window
+
+    def _beyond_rounding(
+        self, change: Float[np.ndarray, "world alternative date"]
+    ) -> Float[np.ndarray, "world alternative date"]:
+        """Differences of values; 0 where they are no more than rounding."""
+        size = np.maximum(abs(self.deal).max(axis=1), abs(self.others).max(axis=(1, 2)))
+        found: np.ndarray = np.where(abs(change) > ROUNDING * size[:, None, None], change, 0.0)
+        return found
 
     @property
     def passes(self) -> Bool[np.ndarray, "world alternative date"]:

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from servanda import __version__
-from servanda.errors import unknown
+from servanda.errors import QuestionError, unknown
 from servanda.questions.answer import Page
 from servanda.questions.grid_error import stated_dates
 from servanda.questions.pictures import DRAWN
@@ -134,7 +134,10 @@ class Assessment(Page):
         for v in self.verdicts:
             if v.party == party:
                 return v
-        raise unknown("chair", party, [v.party for v in self.verdicts])
+        if party in self.parties:
+            there = ", ".join(v.party for v in self.verdicts)
+            raise QuestionError(f"no verdict from the chair of {party}: this answer is for {there}")
+        raise unknown("chair", party, self.parties)
 
     def survival_band(self) -> xr.DataArray:
         """Survival over worlds: [statistic, period] with modal, mean, low and high (10-90 %)."""

@@ -27,15 +27,34 @@ def net_exchange(
     if given:
         parts.append("the terms: " + "; ".join(given))
     parts.append(_duration(scenario, proposal))
-    if fallen_due:
-        parts.append("if it is broken: " + _join(fallen_due))
-    else:
-        parts.append("if it is broken, nothing falls due")
+    parts += _after_a_breach(bound, fallen_due)
     text = "; ".join(parts)
     if text.startswith("in return for this: "):
         body = text.removeprefix("in return for this: ")
         text = body.replace(f"{_join(own)}, ", f"{_join(own)}; in return, ", 1)
     return text[0].upper() + text[1:] + "."
+
+
+def _after_a_breach(bound: list[Obligation], fallen_due: list[Obligation]) -> list[str]:
+    """What falls due on which breach, and what goes on binding."""
+    by_cause: dict[str, list[Obligation]] = {}
+    for o in fallen_due:
+        by_cause.setdefault(str(o.due), []).append(o)
+    each = {_join(found) for found in by_cause.values()}
+    if not by_cause:
+        said = ["if it is broken, nothing falls due"]
+    elif len(each) == 1 and by_cause.keys() >= {o.name for o in bound}:
+        said = [f"if it is broken: {each.pop()}"]
+    else:
+        label = {o.name: _join([o]) for o in bound}
+        said = [
+            f"if this is not kept ({label.get(cause, cause.replace('_', ' '))}): {_join(found)}"
+            for cause, found in by_cause.items()
+        ]
+        if by_cause.keys() < label.keys():
+            said.append("if anything else is not kept, nothing falls due")
+    lasting = [o for o in bound if o.survives]
+    return said + ([f"even after a breach: {_join(lasting)}"] if lasting else [])
 
 
 def _join(obligations: list[Obligation]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from servanda.scenario.document import Path, dotted
+from servanda.scenario.document import Path, dotted, nearest
 from servanda.scenario.model import Decision, Obligation, Proposal, Term
 from servanda.scenario.names import Names
 from servanda.scenario.numbers import Numbers, interval, sorted_or_reported
@@ -354,6 +354,8 @@ def _value(
             return term.levels[raw], raw
         if not names.is_tolerated(f"terms.{term.name}"):
             expected = "" if term.levels else ": it takes a number"
+            if term.levels and not nearest(raw, term.levels):
+                expected = f"; its levels are {', '.join(list(term.levels)[:8])}"
             names.document.report(
                 path,
                 f"'{raw}' is no level of terms.{term.name}{expected}",

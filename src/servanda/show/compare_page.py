@@ -54,7 +54,8 @@ def _answer(c: Comparison) -> str:
     signs = [d for d in c.deals if float(signed.sel(deal=d)) >= MOST]
     holds = [d for d in signs if float(kept.sel(deal=d)) >= MOST]
     unit, last = c.origin.period, c.dates[-1]
-    words = f"Of {len(c.deals)} offers, everybody asked is likely to sign {len(signs)} in most "
+    many = str(len(signs) or "none")
+    words = f"Of {len(c.deals)} offers, everybody asked is likely to sign {many} in most "
     words += f"worlds: {listed(signs)}. " if signs else "worlds."
     if signs:
         words += f"Of those, unbroken after {last} {unit}s in most worlds: {listed(holds)}."
@@ -128,14 +129,22 @@ def _regret(c: Comparison) -> list[Block]:
         mean = np.einsum("w,wd->d", w, c.regret.sel(party=p).values)
         largest = c.regret.sel(party=p).max("world").values
         names = [str(d) for d in c.regret.deal.values]
-        best = names[int(np.argmin(mean))]
-        safest = c.least_regret(p)
-        at = names.index(safest)
         rows.append(
-            (c.origin.names[p], in_words(best), in_words(safest), figure(largest[at]).lstrip("+"))
+            (
+                c.origin.names[p],
+                listed(_least(names, mean)),
+                listed(_least(names, largest)),
+                figure(largest.min()).lstrip("+"),
+            )
         )
     heads = ("", "least regret on average", "least at worst", "which is")
     return [Heading("Regret", "of offers and of no deal (never)"), Columns(heads, tuple(rows))]
+
+
+def _least(names: list[str], values: np.ndarray) -> list[str]:
+    """All the names with the smallest value, to within rounding."""
+    near = values <= values.min() + 1e-9 * max(float(abs(values).max()), 1e-300)
+    return [name for name, x in zip(names, near, strict=True) if x]
 
 
 def _dominance(c: Comparison) -> list[Block]:

@@ -18,6 +18,8 @@ UNKNOWN = "unknown"
 UNCLEAR = "unclear"
 HOPELESS = 0.3
 """The error from which on a probability is not worth stating."""
+TINY = 1e-9
+"""Figures below this are rounding, and printed as none."""
 UNSURE = "?"
 """Marks a figure that the grid error could turn from gain to loss or back."""
 
@@ -39,12 +41,14 @@ def figure(value: float, error: float = math.nan, *, places: int | None = None) 
     """A value with its sign, rounded to `places` or to what its error supports.
 
     A value within its error keeps one digit and is marked; below a tenth of the error it is "0?".
+    A value beyond its error keeps one digit too, however coarse the others of its row are.
     """
     if not math.isfinite(value):
         return UNKNOWN
     places = decimals(error, value) if places is None else places
     unsure = sign_uncertain(value, error)
-    if unsure and abs(value) >= error / 10:
+    sure = value != 0 and not unsure and abs(value) >= TINY
+    if (unsure and abs(value) >= error / 10) or (sure and round(value, places) == 0):
         places = max(places, -math.floor(math.log10(float(f"{abs(value):.1g}"))))
     rounded = round(value, places)
     mark = UNSURE if unsure else ""
@@ -97,7 +101,7 @@ def percent_between(low: float, high: float, error: float = 0.0) -> str:
         return f"{b} %"
     if a == ">99":
         return f"{a} %"
-    return f"{a.replace('<1', '0')}–{b.removeprefix('>')} %"
+    return f"{a.replace('<1', '0')}–{b.replace('>99', '100')} %"  # ends are rounded outward
 
 
 def _step(error: float) -> int:

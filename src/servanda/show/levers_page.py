@@ -67,8 +67,11 @@ def _answer(a: LeversAnswer) -> str:
     within = "" if a.budget is None else f" within a budget of {a.budget:g} a {a.origin.period}"
     who, deal = _name(a), in_words(a.deal)
     if a.found is None:
-        tried = count(len(a.packages) - 1, "package")
-        words = f"None of {tried} of levers{within} makes every alternative of {who} worse than "
+        tried = len(a.packages) - 1
+        words = f"None of {tried} packages of levers{within} makes"
+        if tried == 1:
+            words = f"The one package of levers{within} does not make"
+        words += f" every alternative of {who} worse than "
         words += f"{deal} and worsening, at any date, in the central case."
         if len(a.best):
             words += f" {_package(a.best)} goes furthest: with it the deal is worth most to {who}."
@@ -119,7 +122,9 @@ def _acceptance(a: LeversAnswer, accepted: Acceptance) -> list[Block]:
     k = one.binding(0, date)
     dates = many.first[np.isfinite(many.first)]
     words = f"Binding: {in_words(one.names[k])}."
-    if gap[k] <= 0:
+    if gap[k] == 0:
+        words += " It is worth as much as the deal."
+    elif gap[k] < 0:
         words += f" The deal must gain {figure(-float(gap[k]), error)[1:]} against it."
     elif (slope >= 0).any():
         rising = float(slope[k])

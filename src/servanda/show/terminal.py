@@ -313,7 +313,9 @@ class _Page:
             places = decimals(error, *(x for _, x in top))
             figures = [(in_words(name), figure(x, error, places=places)) for name, x in top]
             said = [f"{name} {x}" for name, x in figures if x.rstrip(UNSURE) != "0"]
-            words = ", ".join(said) or "no change that the grid error supports"
+            unsure = any(x != 0 for _, x in top) and error > 0
+            words = "no change" + (" that the grid error supports" if unsure else "")
+            words = ", ".join(said) or words
             lines.append(Paragraph(f"{self.name(party)}: {words}.", hang=2))
         remark = "what makes up that worth, central case"
         return [Heading("Biggest interests", remark), *lines] if any(own.values()) else []
