@@ -130,6 +130,35 @@ def test_a_mistake_is_one_line_and_exit_code_two(
     assert said in captured.err
 
 
+def test_what_is_read_is_not_written_over(case: str, capsys: Capture) -> None:
+    file = Path(case) / "scenario.yaml"
+    for given in (case, str(file)):
+        assert main(["check", given, "--out", str(file)]) == 2
+        assert "is what is to be read" in capsys.readouterr().err
+    assert file.read_text() == SOUND
+
+
+def test_a_game_that_is_too_large_is_a_finding_like_others(case: str, capsys: Capture) -> None:
+    file = Path(case) / "scenario.yaml"
+    file.write_text(SOUND.replace("while: watch}", "while: watch, tolerance: 3000}"))
+    assert main(["check", case, "--json"]) == 2
+    said = json.loads(capsys.readouterr().out)
+    assert said["sound"] is False
+    assert "lower `tolerance:`" in said["findings"][0]["message"]
+
+
+def test_a_terminal_of_no_width_gets_the_page_all_the_same(
+    case: str,
+    answer: Callable[[Any], None],
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "0")
+    answer(lambda *_, **__: made_up())
+    assert main(["assess", case, "--deal", "truce"]) == 0
+    assert "HOW LONG IT HOLDS" in capsys.readouterr().out
+
+
 def test_the_schema_is_written_whole(tmp_path: Path, capsys: Capture) -> None:
     assert main(["schema", "--out", str(tmp_path / "schema.json")]) == 0
     assert "$defs" in json.loads((tmp_path / "schema.json").read_text())

@@ -21,6 +21,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,6 +41,8 @@ _FOLDER = Path(__file__).parent / "game"
 _HEADERS = ("border.h", "kernel.h")
 _FLAGS = ("-std=gnu11", "-O3", "-ffp-contract=fast", "-fPIC", "-shared")
 _TUNINGS = (("-march=native",), ("-mcpu=native",), ())
+_SCRATCH = "compiling-"
+_LEFT_BEHIND = 3600.0  # seconds after which nobody can still be compiling
 _at_work: dict[Path, subprocess.Popen[str] | None] = {}  # compilers, by the folder they write to
 _launching = threading.Lock()  # held while compilers are started or all stopped
 _over = threading.Event()
@@ -132,9 +135,18 @@ def _begin(folder: Path) -> Path:
     with _launching:
         if _over.is_set():
             raise KernelError("stopped")
-        scratch = Path(tempfile.mkdtemp(prefix="compiling-", dir=folder))
+        _sweep(folder)
+        scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=folder))
         _at_work[scratch] = None
     return scratch
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what compilers left behind whose command was killed without a word."""
+    for old in folder.glob(f"{_SCRATCH}*"):
+        with suppress(OSError):
+            if time.time() - old.stat().st_mtime > _LEFT_BEHIND:
+                shutil.rmtree(old, ignore_errors=True)
 
 
 def _run(command: list[str], scratch: Path) -> tuple[int, str]:

@@ -155,3 +155,22 @@ def test_a_case_without_offers_has_nothing_to_compare():
     bare = sv.load(text[: text.index("proposals:")])
     with pytest.raises(QuestionError, match="no proposals to compare"):
         sv.compare(bare)
+
+
+def test_choices_that_tie_for_the_least_regret_are_all_named():
+    """Nothing hangs on either offer, so both and no deal are as good."""
+    answer = sv.compare(sv.load(SAME), worlds=2)
+    page = " ".join(str(answer).split())
+    assert "one, two and never one, two and never 0" in page
+
+
+SAME = """
+title: Two offers of nothing
+horizon: 4
+parties: {a: {patience: 0.9}, b: {patience: 0.9}}
+moves: {a: [rest, work]}
+interests: {a: {pay: 0.5*a.work}, b: {rent: 0.2*a.work}}
+proposals:
+  one: {signatories: [a, b]}
+  two: {signatories: [b, a]}
+"""

@@ -146,6 +146,35 @@ def test_no_package_exceeds_the_budget(fade):
     assert len(fade.packages) == 7  # of 8 subsets, all three together cost 0.4
 
 
+STANDOFF = """
+title: Two that stand where they stood
+horizon: 12
+parties: {a: {patience: 0.93, acuity: 4}, b: {patience: 0.93, acuity: 4}}
+assumptions: {prize: [0.2, 0.3, 0.4], shame: 0.1}
+moves: {a: [share, grab], b: [share, grab]}
+order: [[a, b]]
+interests:
+  a: {prize: prize*(a.grab - b.grab), peace: 0.2*in_force, shame: -shame*a.grab}
+  b: {prize: prize*(b.grab - a.grab), peace: 0.2*in_force, shame: -shame*b.grab}
+obligations: {quiet: {party: a, never: grab}, still: {party: b, never: grab}}
+proposals:
+  truce: {signatories: [a, b]}
+  again: {signatories: [b, a]}
+levers: {blame: {owner: a, set: {shame: +0.1}, cost: 1}}
+"""
+
+
+def test_where_nothing_moves_nothing_worsens():
+    """Without a stock or a calendar every slope is exactly none, whatever rounding leaves."""
+    answer = levers(loads(STANDOFF), "truce", party="b", worlds=4)
+    for accepted in answer.acceptance:
+        assert not accepted.over.slope.any()
+        assert not accepted.over.passes.any()
+        same = accepted.central.names.index("again")
+        assert not accepted.central.gap[:, same].any()
+    assert "e-1" not in str(answer)
+
+
 def test_an_ally_without_levers_or_decisions_leaves_without_effect(fade):
     monk = next(a for a in fade.allies if a.party == "monk")
     assert not monk.levers

@@ -84,6 +84,15 @@ def test_a_band_of_probabilities_is_never_quite_none_or_all() -> None:
     assert percent_between(0.996, 1.0) == ">99 %"
     assert percent_between(0.31, 0.312) == "31 %"
     assert percent_between(0.31, 0.68, 0.07) == "~30–70 %"
+    assert percent_between(0.99, 0.99998) == "99–100 %"  # a centre of ">99 %" lies within
+
+
+def test_a_figure_beyond_its_error_is_not_rounded_away_by_its_row() -> None:
+    assert figure(0.017, places=1) == "+0.02"
+    assert figure(0.017, 0.001, places=1) == "+0.02"
+    assert figure(-0.017, 0.3, places=1) == "0?"  # within its error
+    assert figure(0.0, places=1) == "0"
+    assert figure(1e-17, places=1) == "0"  # rounding
 
 
 @pytest.mark.parametrize(

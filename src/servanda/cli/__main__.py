@@ -1,7 +1,5 @@
 """`python -m servanda.cli`."""
 
-import sys
+from servanda.cli import command
 
-from servanda.cli import main
-
-sys.exit(main())
+command()

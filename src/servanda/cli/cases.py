@@ -11,6 +11,7 @@ from servanda.cli.plumbing import (
     check_writable,
     count,
     deliver,
+    ending,
     load,
     printable,
 )
@@ -24,7 +25,7 @@ def check(case: Case, /, *, as_json: AsJson = False, out: Out = None) -> int:
     """
     from servanda.errors import Finding, ScenarioError
 
-    check_writable(out)
+    check_writable(out, case)
     findings: tuple[Finding, ...]
     size: str | None = None
     try:
@@ -32,10 +33,15 @@ def check(case: Case, /, *, as_json: AsJson = False, out: Out = None) -> int:
     except ScenarioError as error:
         findings = error.findings
     else:
+        from servanda.errors import QuestionError
         from servanda.game.size import size_report
 
         findings = scenario.warnings
-        size = size_report(scenario)
+        try:
+            size = size_report(scenario)
+        except QuestionError as error:
+            file = case / "scenario.yaml" if case.is_dir() else case
+            findings += (Finding(str(file), 0, 0, str(error)),)
     from servanda.tables.sections import mistakes
 
     said = {(f.line, f.column) for f in findings}
@@ -44,7 +50,7 @@ def check(case: Case, /, *, as_json: AsJson = False, out: Out = None) -> int:
     errors = sum(finding.severity == "error" for finding in findings)
     warnings = len(findings) - errors
 
-    if as_json or (out is not None and out.suffix == ".json"):
+    if as_json or ending(out) == ".json":
         answer = {
             "case": str(case),
             "sound": not errors,

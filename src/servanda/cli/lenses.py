@@ -7,12 +7,14 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from servanda.cli.plumbing import (
+    PICTURES,
     AsJson,
     Out,
     apart,
     app,
     check_writable,
     deliver,
+    ending,
     print_rich,
     printable,
     progress,
@@ -65,12 +67,16 @@ def points(
     from servanda.tables.points import points as ask
     from servanda.tables.points.page import blocks, path_blocks, single
 
-    only_picture = plot is None and out is not None and out.suffix in (".svg", ".png")
+    only_picture = plot is None and ending(out) in PICTURES
     if only_picture:
         plot, out = out, None
-    check_writable(out)
-    check_writable(plot, "--plot")
+    check_writable(out, *files)
+    check_writable(plot, *files, name="--plot")
     if only is not None:
+        if plot is not None:
+            from servanda.errors import QuestionError
+
+            raise QuestionError("--only names a deal and draws nothing; leave one of the two out")
         with progress(f"Looking for {only}"):
             lines = single(list(files), only, time, as_json)
         deliver("\n".join(printable(line) for line in lines), out)
@@ -93,7 +99,7 @@ def points(
         print(f"written to {plot}", file=sys.stderr)
     if only_picture:
         return 0
-    if as_json or (out is not None and out.suffix == ".json"):
+    if as_json or ending(out) == ".json":
         deliver(text(answer.to_json()), out)
     else:
         page = blocks(answer) + ([] if path is None else path_blocks(answer, path))
@@ -134,7 +140,7 @@ def spatial(
     out: Out = None,
 ) -> int:
     """Where an issue ends, given where actors stand, how much they care and what they can do."""
-    check_writable(out)
+    check_writable(out, table)
     from servanda.tables.spatial.ask import model_options
     from servanda.tables.spatial.ask import spatial as ask
 
@@ -144,10 +150,10 @@ def spatial(
             table, scale=scale, dimension=dimension, target=target, rounds=rounds, turns=turns,
             runs=runs, seed=seed, progress=step, **models,
         )  # fmt: skip
-    if out is not None and out.suffix in (".svg", ".png"):
+    if ending(out) in PICTURES:
         answer.plot(picture, out)
         print(f"written to {out}", file=sys.stderr)
-    elif as_json or (out is not None and out.suffix == ".json"):
+    elif as_json or ending(out) == ".json":
         deliver(answer.to_json(), out)
     else:
         from servanda.show.page import print_on
@@ -208,7 +214,7 @@ def graph(
     from servanda.tables.graph.ask import answer
     from servanda.tables.graph.load import load
 
-    check_writable(out)
+    check_writable(out, conflict)
     found = answer(
         load(conflict),
         concepts=None if concepts is None else apart(concepts),
@@ -224,13 +230,13 @@ def graph(
         unknown_as=unknown,
         response=response,
     )
-    if picture is not None or (out is not None and out.suffix in (".svg", ".png")):
+    if picture is not None or ending(out) in PICTURES:
         if out is None or not hasattr(found, "plot"):
             raise QuestionError("a picture needs --out FILE.svg and a question that has one")
         plot: Any = found.plot
         plot(**({} if picture is None else {"what": picture}), path=out)
         print(f"written to {out}", file=sys.stderr)
-    elif as_json or (out is not None and out.suffix == ".json"):
+    elif as_json or ending(out) == ".json":
         deliver(found.to_json(), out)
     else:
         deliver("\n".join(printable(line) for line in str(found).splitlines()), out)

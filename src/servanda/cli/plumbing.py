@@ -100,8 +100,16 @@ def printable(line: str) -> str:
     return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 
-def check_writable(out: Path | None, name: str = "--out") -> None:
-    """Say that a result has nowhere to go before computing it, not after."""
+def ending(out: Path | None) -> str:
+    """What a file's name ends in, in small letters: ".svg", or nothing."""
+    return "" if out is None else out.suffix.lower()
+
+
+def check_writable(out: Path | None, *inputs: Path, name: str = "--out") -> None:
+    """Say that a result has nowhere to go before computing it, not after.
+
+    What is read as input is not written over.
+    """
     if out is None:
         return
     from servanda.errors import QuestionError
@@ -110,7 +118,10 @@ def check_writable(out: Path | None, name: str = "--out") -> None:
         raise QuestionError(f"{name} {out}: there is no folder {out.parent}")
     if out.is_dir():
         raise QuestionError(f"{name} {out} is a folder; name a file in it")
-    if out.suffix.lower() in NOT_WRITTEN:
+    for given in inputs:
+        if out.resolve() in (given.resolve(), (given / "scenario.yaml").resolve()):
+            raise QuestionError(f"{name} {out} is what is to be read; name another file")
+    if ending(out) in NOT_WRITTEN:
         raise QuestionError(
             f"{name} {out}: no file of this kind can be written; use .svg or .png for a picture, "
             ".json for everything, .txt for the page"
@@ -144,7 +155,8 @@ def print_rich(show: Callable[[Any], None], out: Path | None) -> None:
     from rich.console import Console
 
     if out is None:
-        show(Console(highlight=False))
+        width = 80 if Console().width < 1 else None  # COLUMNS=0: nobody knows
+        show(Console(highlight=False, width=width))
         return
     page = io.StringIO()
     show(Console(width=100, highlight=False, no_color=True, file=page))
@@ -197,6 +209,9 @@ def apart(words: str) -> list[str]:
 MAX_WORLDS = 100_000
 """Worlds whose figures are held in memory at once."""
 
+PICTURES = (".svg", ".png")
+"""What a picture is written as."""
+
 NOT_WRITTEN = (".pdf", ".jpg", ".jpeg", ".gif", ".eps", ".docx", ".xlsx")
 """What a page or picture cannot be written as."""
 
@@ -217,10 +232,10 @@ def check_draws(worlds: int, seed: int) -> None:
 
 def present(answer: "Page", as_json: bool, out: Path | None, picture: str | None) -> int:
     """Show an answer: as a page, as JSON, or as a picture if the file's name says so."""
-    if out is not None and (picture is not None or out.suffix in (".svg", ".png")):
+    if out is not None and (picture is not None or ending(out) in PICTURES):
         answer.plot(picture, out)
         print(f"written to {out}", file=sys.stderr)
-    elif as_json or (out is not None and out.suffix == ".json"):
+    elif as_json or ending(out) == ".json":
         deliver(answer.to_json(), out)
     else:
         from servanda.show.page import print_on

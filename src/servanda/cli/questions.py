@@ -44,7 +44,7 @@ def assess(
 ) -> int:
     """Is an offer worth signing, who signs it, will it be kept, who breaks it, and when."""
     check_draws(worlds, seed)
-    check_writable(out)
+    check_writable(out, case)
     scenario = load(case)
     deal = choose_deal(scenario, deal)
     if party is not None:
@@ -80,7 +80,7 @@ def compare(
 ) -> int:
     """Which of the offers on the table: worth, signing, survival and regret, side by side."""
     check_draws(worlds, seed)
-    check_writable(out)
+    check_writable(out, case)
     scenario = load(case)
     from servanda.questions.compare import Comparison
     from servanda.questions.compare import compare as ask
@@ -119,7 +119,7 @@ def claims(
 ) -> int:
     """Which claims hold, in how many worlds, where not, and on what that rests."""
     check_draws(worlds, seed)
-    check_writable(out)
+    check_writable(out, case)
     scenario = load(case)
     from servanda.questions.claims import ClaimsAnswer
     from servanda.questions.claims import claims as ask
@@ -161,7 +161,7 @@ def flip(
     from servanda.errors import QuestionError
 
     check_draws(1, seed)
-    check_writable(out)
+    check_writable(out, case)
     scenario = load(case)
     deal = choose_deal(scenario, deal)
     check_name("party", party, scenario.parties)
@@ -263,7 +263,7 @@ def design(
 ) -> int:
     """Which deals would everybody needed sign, and which of those hold."""
     check_draws(worlds, seed)
-    check_writable(out)
+    check_writable(out, case)
     scenario = load(case)
     from servanda.errors import QuestionError
     from servanda.questions.design import Design
@@ -329,7 +329,7 @@ def levers(
 ) -> int:
     """Which levers make a party's alternatives all worse and worsening, and at what cost."""
     check_draws(worlds, seed)
-    check_writable(out)
+    check_writable(out, case)
     scenario = load(case)
     deal = choose_deal(scenario, deal)
     from servanda.questions.levers import LeversAnswer

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from servanda.errors import QuestionError
 from servanda.game.regimes import Graph, Regime, bound, indicators
 from servanda.game.successors import Successors, is_absorbing, view
-from servanda.scenario.formulas import evaluate
+from servanda.scenario.formulas import Formula, evaluate
 from servanda.scenario.model import Decision, Scenario
 
 MAX_JOINT_MOVES = 200_000
@@ -299,6 +300,11 @@ def moving_names(scenario: Scenario, *stocks: str) -> frozenset[str]:
     """The names that the next values of these stocks (or all) depend on, by way of `let` too."""
     moving = [scenario.stocks[name] for name in stocks or scenario.stocks]
     formulas = [f for s in moving for f in (s.next, s.shock) if f is not None]
+    return closure(scenario, formulas)
+
+
+def closure(scenario: Scenario, formulas: Sequence[Formula]) -> frozenset[str]:
+    """The names that formulas depend on, by way of `let` too."""
     found: set[str] = set()
     queue = [name for f in formulas for name in f.names]
     while queue:

@@ -113,7 +113,7 @@ class Graph:
             if len(self.regimes) >= MAX_REGIMES:
                 raise QuestionError(
                     f"the agreement has more than {MAX_REGIMES} different states to remember; "
-                    "shorten its phasing lists, `by:` dates or `lasts:`"
+                    "shorten its phasing lists, `by:` dates or `lasts:`, or lower `tolerance:`"
                 )
             self.index[regime] = len(self.regimes)
             self.regimes.append(regime)

@@ -31,17 +31,24 @@ class Size:
     bytes: int
 
     def __str__(self) -> str:
-        grid = " x ".join(str(n) for n in self.levels) or "no stocks"
+        grid = " x ".join(str(n) for n in self.levels[:8]) or "no stocks"
+        grid += f" x ..., {len(self.levels)} stocks" if len(self.levels) > 8 else ""
         return (
-            f"{self.points:,} grid points ({grid}), {self.joint_moves:,} joint moves, "
+            f"{_many(self.points)} grid points ({grid}), {self.joint_moves:,} joint moves, "
             f"{self.regimes} regimes, {self.phases} phases: {in_words(self.bytes)} a world"
         )
+
+
+def _many(count: int) -> str:
+    return f"{count:,}" if count < 10**12 else f"1e{len(str(count)) - 1}"
 
 
 def in_words(count: float) -> str:
     """A number of bytes with its unit."""
     for unit in ("bytes", "kB", "MB", "GB", "TB"):
         if count < 1000 or unit == "TB":
+            if count >= 1e6:
+                return f"{count:.1e} {unit}"
             return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:,.1f} {unit}"
         count /= 1000
     raise AssertionError
@@ -92,8 +99,15 @@ def memory() -> int:
 
 
 def size_report(scenario: Scenario) -> str:
-    """One line on the size of a scenario's largest game, for `check`."""
+    """One line on the size of a scenario's largest game, for `check`.
+
+    Raises QuestionError if that is too large for this machine, or to be enumerated.
+    """
     variants = [Variant(p) for p in scenario.proposals.values()] or [Variant(None)]
-    games = [build(scenario, [v]) for v in variants]
-    sizes = [size_of(game, even_levels(scenario, usual_nodes(scenario))) for game in games]
+    levels = even_levels(scenario, usual_nodes(scenario))
+    sizes = []
+    for variant in variants:
+        game = build(scenario, [variant])
+        refuse_if_too_large(game, levels)
+        sizes.append(size_of(game, levels))
     return str(max(sizes, key=lambda s: s.bytes))

@@ -16,6 +16,7 @@ import xarray as xr
 from servanda.game.batch import course_of
 from servanda.game.build import Game
 from servanda.game.paths import KINDS, Course
+from servanda.game.period import RESTLESS
 from servanda.game.solve import signing_at_start
 from servanda.questions.assess_parts import PARTS, Found, Job
 from servanda.questions.assessment import Assessment, Breaker, Created, Sensitivity, Sham
@@ -277,6 +278,15 @@ class Reading:
                 f"{' and '.join(where)} values past the horizon go round in circles instead of "
                 "settling: treat values far ahead with care, or set `terminal: zero`"
             )
+        if not self.job.plain.game.stocks and not where:
+            parts = (centre, out, self.found.interests)
+            ahead = 1.0 / (1.0 - max(self._patience()))
+            off = max(float(np.max(part["tail"].left)) for part in parts) * ahead
+            if off > RESTLESS:
+                notes.append(
+                    "patience is next to 1, so that values can be off by as much as "
+                    f"{min(off, 999.0):.2g} of the stakes: figures are not exact"
+                )
         for name, size in zip(self.job.scenario.parties, self.job.plain.stakes, strict=True):
             party, chooses = self.job.scenario.parties[name], name in self.job.proposal.signatories
             chooses |= any(d.party == name for d in self.job.scenario.decisions)
@@ -289,6 +299,13 @@ class Reading:
         if failed:
             notes.append(f"{failed} simultaneous choices without an equilibrium on the main branch")
         return notes
+
+    def _patience(self) -> list[float]:
+        """Of every party, at the modal world; 0 where the game has an end."""
+        if self.job.scenario.terminal == "zero":
+            return [0.0]
+        env = dict(zip(self.job.world.names, self.job.world.values[0], strict=True))
+        return [float(evaluate(p.patience, env, np)) for p in self.job.scenario.parties.values()]
 
     def _budget(self) -> str:
         count = len(self.sample.weight)

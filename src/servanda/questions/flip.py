@@ -485,7 +485,8 @@ class _Job:
         else:
             which = [names.index(n) for n in pair]
         if which[0] == which[1]:
-            raise QuestionError(f"a map needs two different assumptions, not '{pair}' twice")
+            twice = names[which[0]]
+            raise QuestionError(f"a map needs two different assumptions, not '{twice}' twice")
         axes = [np.linspace(float(ranges[k, 0]), float(ranges[k, 1]), MAP) for k in which]
         rows = np.repeat(solve.usual[None], MAP * MAP, axis=0)
         rows[:, which[0]] = np.tile(axes[0], MAP)

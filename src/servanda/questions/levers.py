@@ -383,6 +383,8 @@ def _choose(
     budget: float | None,
 ) -> list[Package]:
     """The packages to try, `nothing` first."""
+    if budget is not None and math.isnan(budget):
+        raise QuestionError("a budget of nan: it must be a number")
     for u in intensities:
         if not 0 < u <= 1:
             raise QuestionError(f"intensity {u:g}: it must lie above 0 and not above 1")

@@ -125,7 +125,8 @@ def writing(path: Path, manifest: Manifest) -> Iterator[Folder]:
             held.enter_context(_locked(path))
             _begin(folder, manifest)
         except OSError as error:
-            raise QuestionError(f"{path} cannot be used for a run: {error}") from error
+            why = error.strerror or error
+            raise QuestionError(f"{path} cannot be used for a run: {why}") from error
         yield folder
 
 

@@ -6,6 +6,7 @@ as tests whose every name has been checked.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -93,7 +94,7 @@ def _change(
             return Change("add", distribution)
         return Change("set", distribution)
     match = _CHANGE.fullmatch(raw)
-    if match is None:
+    if match is None or not math.isfinite(float(match[2])):
         document.report(
             path,
             f"{dotted(path)} is '{raw[:40]}'; write a number, or a change such as '+0.2', '-0.2' "

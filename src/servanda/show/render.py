@@ -35,11 +35,12 @@ def save(spec: Mapping[str, Any], path: str | os.PathLike[str], scale: float = 2
         QuestionError: for any other ending.
     """
     target = Path(path)
-    if target.suffix == ".svg":
+    ending = target.suffix.lower()
+    if ending == ".svg":
         return write_whole(target, to_svg(spec))
-    if target.suffix == ".png":
+    if ending == ".png":
         return write_whole(target, to_png(spec, scale))
-    if target.suffix == ".json":
+    if ending == ".json":
         return write_whole(target, json.dumps(spec, indent=2, ensure_ascii=False) + "\n")
     from servanda.errors import QuestionError
 
@@ -54,7 +55,10 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> Path:
     target = Path(path).resolve()
     data = content.encode() if isinstance(content, str) else content
     if target.exists() and not target.is_file():
-        target.write_bytes(data)
+        try:
+            target.write_bytes(data)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from None
         return target
     draft = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
