@@ -54,6 +54,11 @@ BESIDE = FINE_NODES // FINER
 """Grid points that the error of `--fine` is estimated with; values at the start are read off paths
 from here on."""
 NODES = (150, 600, BESIDE, FINE_NODES, 20000)
+BETWEEN = {
+    ("ukraine-2025", "land_for_peace"): (9000, 13000),
+    ("korea-1953", "armistice_with_treaty"): (9000, 13000),
+}
+"""More grids for deals whose worths do not settle down: is the finest one any better?"""
 
 
 def solve_once(case: str, deal: str, n: int) -> dict[str, object]:
@@ -125,6 +130,7 @@ def main() -> None:
     found = [json.loads(x) for x in store.read_text().splitlines()] if store.exists() else []
     done = {(r["case"], r["deal"], r["n"]) for r in found}
     wanted = [(case, deal, n) for n in NODES for case, deals in CASES.items() for deal in deals]
+    wanted += [(*which, n) for which, sizes in BETWEEN.items() for n in sizes]
     wanted += [
         (case, deal, n)
         for case, deals in CHECKS.items()
