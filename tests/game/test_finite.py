@@ -45,6 +45,18 @@ def test_the_formula_is_named(old: str, new: str, said: str) -> None:
     assert "\n" not in str(refusal.value)
 
 
+def test_the_assumption_that_the_formula_reads_is_named_with_its_value() -> None:
+    """A number that is below 0 in some worlds only, by way of a `let`."""
+    text = SMALL.replace("+ water}", "+ log(bite)}").replace("gain: 0.8", "gain: 0.8*0.5")
+    text += "let: {bite: 2*harm}\nassumptions: {harm: [-0.4, 0.3, 0.6], other: [0, 1, 2]}\n"
+    text = text.replace("a.hit - 1.5", "other*a.hit - 1.5")
+    with pytest.raises(sv.QuestionError, match="no finite value") as refusal:
+        sv.assess(sv.load(text), "p", worlds=16)
+    assert "interests.b.gain" in str(refusal.value)
+    assert "harm = -0." in str(refusal.value)
+    assert "other" not in str(refusal.value)
+
+
 def test_stakes_by_hand_make_an_unreachable_corner_harmless() -> None:
     text = SMALL.replace("+ water}", "+ log(water)}").replace(
         "b: {patience: 0.8", "b: {stakes: 2, patience: 0.8"

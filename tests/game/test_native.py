@@ -42,6 +42,24 @@ def test_a_compiler_that_is_killed_is_not_told_to_try_again(
     assert list((tmp_path / "cache").iterdir()) == []
 
 
+def test_what_a_killed_command_left_behind_is_swept_away(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Once nobody can still be at work there."""
+    cache = tmp_path / "cache"
+    old, new = cache / "compiling-old", cache / "compiling-new"
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+        (folder / "half.so").write_text("")
+    an_age_ago = time.time() - 7200
+    os.utime(old, (an_age_ago, an_age_ago))
+    monkeypatch.setenv("SERVANDA_CACHE", str(cache))
+    monkeypatch.setenv("CC", compiler(tmp_path, "exit 1"))
+    with pytest.raises(native.KernelError, match="could not compile"):
+        native.library("mix", 0, 0)
+    assert list(cache.iterdir()) == [new]
+
+
 def command(tmp_path: Path, deal: str) -> subprocess.Popen[str]:
     code = "import sys; from servanda.cli import command; sys.argv[0] = 'servanda'; command()"
     extra = {"SERVANDA_CACHE": str(tmp_path / "cache"), "CC": compiler(tmp_path, "sleep 60 & wait")}

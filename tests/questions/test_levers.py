@@ -282,6 +282,7 @@ def test_an_ascent_that_finds_nothing_better_stays_where_it_began():
     [
         ({"deal": "trucee"}, "unknown deal 'trucee'; did you mean 'truce'"),
         ({"party": "hauk"}, "unknown party 'hauk'; did you mean 'hawk'"),
+        ({"budget": float("nan")}, "a budget of nan"),
         ({"among": ["sqeeze"]}, "unknown lever 'sqeeze'; did you mean 'squeeze'"),
         ({"budget": 0.05}, "a budget of 0.05 buys no lever: the cheapest, sweeten, costs 0.1"),
         ({"packages": [["squeeze", "pray", "sweeten"]], "budget": 0.3}, "costs 0.4 a period"),
