@@ -44,7 +44,7 @@ _TUNINGS = (("-march=native",), ("-mcpu=native",), ())
 _SCRATCH = "compiling-"
 _LEFT_BEHIND = 3600.0  # seconds after which nobody can still be compiling
 _at_work: dict[Path, subprocess.Popen[str] | None] = {}  # compilers, by the folder they write to
-_launching = threading.Lock()  # held while compilers are started or all stopped
+_launching = threading.RLock()  # held while compilers are started or all stopped
 _over = threading.Event()
 _locks = {source: threading.Lock() for source in (*SOURCES, *PLAIN)}
 

@@ -61,7 +61,14 @@ def test_what_a_killed_command_left_behind_is_swept_away(
 
 
 def command(tmp_path: Path, deal: str) -> subprocess.Popen[str]:
-    code = "import sys; from servanda.cli import command; sys.argv[0] = 'servanda'; command()"
+    # what runs the tests may have had them ignore signals, as a shell does in the background
+    code = (
+        "import signal, sys; from servanda.cli import command\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_DFL)\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+        "sys.argv[0] = 'servanda'; command()"
+    )
     extra = {"SERVANDA_CACHE": str(tmp_path / "cache"), "CC": compiler(tmp_path, "sleep 60 & wait")}
     return subprocess.Popen(
         [sys.executable, "-c", code, "assess", str(CASE), "--deal", deal],

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from types import FrameType
 
 from cyclopts import CycloptsError
@@ -22,12 +23,8 @@ from servanda.cli.plumbing import app, printable
 
 __all__ = ["app", "cases", "command", "lenses", "main", "questions"]
 
-
-class Stopped(KeyboardInterrupt):
-    """Somebody sent a signal that asks to end."""
-
-    def __init__(self, number: int = signal.SIGINT) -> None:
-        self.number = number
+ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
+"""Signals that ask a command to end."""
 
 
 def main(tokens: Sequence[str] | None = None) -> int:
@@ -52,9 +49,8 @@ def main(tokens: Sequence[str] | None = None) -> int:
         return code if isinstance(code, int) else 0
     except CycloptsError as error:
         return _fail([" ".join(str(error).split()) + " See servanda --help."])
-    except KeyboardInterrupt as end:
-        number = end.number if isinstance(end, Stopped) else signal.SIGINT
-        return _fail(["interrupted"], code=128 + number)
+    except KeyboardInterrupt:
+        return _fail(["interrupted"], code=128 + signal.SIGINT)
     except BrokenPipeError:  # the reader of our output went away: `servanda ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -70,25 +66,32 @@ def main(tokens: Sequence[str] | None = None) -> int:
 
 
 def command() -> None:
-    """What the shell runs: `main`, then out, with nothing left running."""
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # not every system has both
-        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, _stop)
-    code = main()
-    if code > 128:
-        from servanda import native
-
-        # threads may be in the middle of anything, and waiting for them is not what was asked for
-        native.stop()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)
+    """What the shell runs: `main`, until it is done or a signal asks to end."""
+    for name in ENDING:
+        number = getattr(signal, name, None)  # not every system has them all
+        if number is not None and signal.getsignal(number) in _USUAL:
+            signal.signal(number, _end)
+    sys.exit(main())
 
 
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise Stopped(number)
+_USUAL = (signal.SIG_DFL, signal.default_int_handler)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """Out, with nothing left running.
+
+    No exception is raised: it may come while a C library is read in, which does not survive that,
+    or be lost in a callback. And threads may be in the middle of anything: nobody waits for them.
+    """
+    stop = getattr(sys.modules.get("servanda.native"), "stop", None)  # if it has been read in
+    if stop is not None:
+        stop()
+    with suppress(OSError, ValueError):  # the terminal may be gone
+        shown = (
+            "\r\x1b[K\x1b[?25h" if sys.stderr.isatty() else ""
+        )  # a progress bar hides the cursor
+        print(f"{shown}interrupted", file=sys.stderr, flush=True)
+    os._exit(128 + number)
 
 
 def _fail(lines: Iterable[str], code: int = 2) -> int:
