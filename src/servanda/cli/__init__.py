@@ -87,9 +87,8 @@ def _end(number: int, frame: FrameType | None) -> None:
     if stop is not None:
         stop()
     with suppress(OSError, ValueError):  # the terminal may be gone
-        shown = (
-            "\r\x1b[K\x1b[?25h" if sys.stderr.isatty() else ""
-        )  # a progress bar hides the cursor
+        # a progress bar hides the cursor
+        shown = "\r\x1b[K\x1b[?25h" if sys.stderr.isatty() else ""
         print(f"{shown}interrupted", file=sys.stderr, flush=True)
     os._exit(128 + number)
 
