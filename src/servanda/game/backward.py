@@ -21,11 +21,8 @@ from servanda.game.choice import stages
 from servanda.game.interpolate import interpolate
 from servanda.game.period import Method, Operator, operators, sign, sweep, value_shape
 from servanda.game.reach import epoch_length, epochs
-from servanda.game.stationary import Tail, restless, stationary
+from servanda.game.stationary import Tail, stationary
 from servanda.game.tables import Parameters
-
-SETTLING = 2
-"""Sweeps on a new box of the grid, within the horizon, for values that do not change over time."""
 
 
 class Backward(NamedTuple):
@@ -63,37 +60,21 @@ def backward(
     end = jnp.zeros(value_shape(game, method))
     tail = Tail(jnp.zeros((), int), jnp.zeros(1))
     changing = game.uses_calendar or p.scheduled
-    moved = np.ones((horizon, game.regimes * game.phases), bool)  # places swept in each period
-    stirring = jnp.zeros(game.regimes * game.phases, bool)
     if game.scenario.terminal == "stationary":
         past = evaluated(boxes[-1], jnp.asarray(horizon * 1.0))
         end, tail = stationary(game, method, plans, past, p.at(horizon))
-        stirring = restless(game, method, tail)
-        if game.stocks and not changing and not policies:
-            moved = _moved(game, length)
     constant = all((g.live[:horizon] == g.live[0]).all() for g in game.groups)
 
     @functools.partial(jax.checkpoint, prevent_cse=False)
     def body(carry: tuple[Array, Array], x: Any) -> tuple[tuple[Array, Array], Any]:
         w, failures = carry
-        period, live, swept, box, fixed = x
+        period, live, box, fixed = x
         if constant:
             live = [jnp.asarray(np.unique(g.live[0])) for g in game.groups]
         ops = evaluated(box, period) if fixed is None else fixed
 
-        def swept_once(w: Array, held: Array | None = None) -> Any:
-            v, _ = sign(game, p.at(period + 1), w)
-            stay = None if held is None else (held, w)
-            return sweep(game, method, plans, ops, p.at(period), v, live, keep=policies, held=stay)
-
-        if moved.all():
-            new, chosen, failed = swept_once(w)
-        else:
-            held = ~(swept | stirring)
-            none = [None for _ in game.groups]
-            new, chosen, failed = jax.lax.cond(
-                held.all(), lambda w, _: (w, none, jnp.zeros((), int)), swept_once, w, held
-            )
+        v, _ = sign(game, p.at(period + 1), w)
+        new, chosen, failed = sweep(game, method, plans, ops, p.at(period), v, live, keep=policies)
         # the last epoch may be longer than what is left of the horizon
         due = period < horizon
         w = jnp.where(due, new, w)
@@ -102,7 +83,7 @@ def backward(
 
     def epoch(carry: tuple[Array, Array, Array], x: Any) -> tuple[tuple[Array, Array, Array], Any]:
         w, before, failures = carry
-        box, periods, live, swept = x
+        box, periods, live = x
         w = _regrid(method, w, before, box)
         evaluate = jax.checkpoint(evaluated, prevent_cse=False)
         fixed = None if changing else evaluate(box, jnp.zeros(()))
@@ -110,41 +91,19 @@ def backward(
         def step(carry: Any, item: Any) -> Any:
             return body(carry, (*item, box, fixed))
 
-        (w, failures), kept = jax.lax.scan(
-            step, (w, failures), (periods, live, swept), reverse=True
-        )
+        (w, failures), kept = jax.lax.scan(step, (w, failures), (periods, live), reverse=True)
         return (w, box, failures), kept
 
     shape = (count, length)
     periods = np.arange(count * length)
     place = np.minimum(periods, horizon - 1)
     lives = [jnp.asarray(g.live[place].reshape(*shape, -1)) for g in game.groups]
-    swept = jnp.asarray(moved[place].reshape(*shape, -1))
-    xs = (boxes[:-1], jnp.asarray(periods.reshape(shape) * 1.0), lives, swept)
+    xs = (boxes[:-1], jnp.asarray(periods.reshape(shape) * 1.0), lives)
     state = (end, boxes[-1], jnp.zeros((), int))
     (first, _, failures), kept = jax.lax.scan(epoch, state, xs, reverse=True)
     values, chosen = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:horizon], kept)
     values = jnp.concatenate([values, end[None]]) if keep else jnp.stack([first])
     return Backward(values, chosen if policies else None, tail, failures)
-
-
-def _moved(game: Game, length: int) -> np.ndarray:
-    """[period, regime * phase] the places whose values can differ from the period before.
-
-    A position from which the game goes on for ever, with no calendar, is worth the same in every
-    period. Then sweeps do no more than carry values over to a new box: `SETTLING` are made on
-    each, unless values go round in circles (`restless`).
-    """
-    horizon = game.scenario.horizon
-    last = np.minimum((np.arange(horizon) // length + 1) * length, horizon)  # of an epoch, ahead
-    moved = np.zeros((horizon, game.regimes * game.phases), bool)  # elsewhere nobody plays
-    for g in game.groups:
-        alive = np.stack([np.isin(np.arange(len(g.rows)), now) for now in g.live])
-        since = np.logical_and.accumulate(alive[::-1])[::-1]  # in play from here to the end
-        places = g.rows[:, 0] * game.phases + g.rows[:, 1]
-        swept = last - np.arange(horizon) <= SETTLING
-        moved[:, places] = alive[:horizon] & (swept[:, None] | ~since[1:])
-    return moved
 
 
 def _regrid(method: Method, w: Array, before: Array, after: Array) -> Array:

@@ -84,12 +84,6 @@ def stationary(
     return _attach(once, live, owner, method)(w, ops, p), tail
 
 
-def restless(game: Game, method: Method, tail: Tail) -> Array:
-    """[regime * phase] Whether the values of a live place did not settle."""
-    found = jnp.zeros(game.regimes * game.phases, bool)
-    return found.at[live_places(game)].set(tail.left > method.restless)
-
-
 def stirring_from(game: Game, left: np.ndarray, regimes: Sequence[int]) -> np.ndarray:
     """[world] What one more period changes where play from some regimes comes to, in stakes.
 
