@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,7 +26,7 @@ from servanda.game.build import Game, build
 from servanda.game.choice import feasible
 from servanda.game.distribution import exact_course
 from servanda.game.finite import not_finite
-from servanda.game.grid import make_grid
+from servanda.game.grid import CENTRAL, Lot, make_grid, shifted
 from servanda.game.grid_tables import grid_tables
 from servanda.game.interpolate import SCHEMES
 from servanda.game.kept import register, traced
@@ -80,9 +80,12 @@ class Program:
     rollout: tuple[int, ...] = ()  # regimes whose values at the start are read off paths
     split: Method | None = None  # a coarser grid, for these values by interest
 
-    def uniforms(self) -> Float[np.ndarray, "period draw n"]:
-        """Common random numbers, stratified over paths in every period (Latin hypercube)."""
-        rng = np.random.default_rng([self.seed, 20250311])
+    def uniforms(self, lot: Lot = CENTRAL) -> Float[np.ndarray, "period draw n"]:
+        """Random numbers, stratified over paths in every period (Latin hypercube).
+
+        Common to all that is followed in a world; worlds of other lots have others.
+        """
+        rng = np.random.default_rng([self.seed, 20250311, *([lot] if lot >= 0 else [])])
         onward = self.method.onward if self.rollout else 0
         shape = (self.game.scenario.horizon + onward, 4, self.paths)
         order = rng.permuted(np.broadcast_to(np.arange(self.paths), shape), axis=-1)
@@ -261,17 +264,21 @@ def _reaching(program: Program, theta: np.ndarray) -> Any:
 
 
 def bounds(
-    program: Program, values: Worlds | np.ndarray
-) -> Float[np.ndarray, "world epoch bound stock"]:
-    """The grid's bounds in every world (`reach.boxes`)."""
-    return np.stack([_bounds(program, theta) for theta in _thetas(values)])
+    program: Program, values: Worlds | np.ndarray, lots: Sequence[Lot] | np.ndarray | None = None
+) -> Float[np.ndarray, "world epoch 3 stock"]:
+    """The grid's bounds (`reach.boxes`) and bend in every world, as its lot says."""
+    thetas = _thetas(values)
+    lots = [CENTRAL] * len(thetas) if lots is None else lots
+    return np.stack([_bounds(program, *item) for item in zip(thetas, lots, strict=True)])
 
 
-def _bounds(program: Program, theta: np.ndarray) -> Float[np.ndarray, "epoch bound stock"]:
+def _bounds(
+    program: Program, theta: np.ndarray, lot: Lot = CENTRAL
+) -> Float[np.ndarray, "epoch 3 stock"]:
     if not program.game.stocks:
-        return np.zeros((2, 2, 0))
+        return np.zeros((2, 3, 0))
     found: np.ndarray = jax.device_get(_reaching(program, theta)(theta))
-    return found
+    return shifted(program.game.scenario, program.method.grid.levels, found, int(lot), program.seed)
 
 
 def _thetas(values: Worlds | np.ndarray) -> Float[np.ndarray, "world *period assumption"]:
@@ -310,26 +317,33 @@ def run(
     progress: Progress | None = None,
     pool: Executor | None = None,
     boxes: np.ndarray | None = None,
+    lots: Sequence[Lot] | np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Run a program in every world; arrays come back with a leading world axis.
 
     `values` are worlds, or the assumptions in each, [world, assumption] or [world, period + 1,
-    assumption]. `boxes` are the grid's bounds [world, epoch, bound, stock] if not the program's
-    own. Worlds are spread over the machine's cores, or over `pool`.
+    assumption]. `lots` say which grid and which random numbers each has, the central ones if there
+    are none. `boxes` are the grid's bounds [world, epoch, 3, stock] if not the program's own.
+    Worlds are spread over the machine's cores, or over `pool`.
     """
     thetas = _thetas(values)
     drawn = bool(program.follow or program.rollout)
-    uniforms = program.uniforms() if drawn else np.zeros((0, 4, 0))
+    if lots is None:
+        lots = [CENTRAL] * len(thetas)
+
+    def random(lot: Lot) -> np.ndarray:
+        return program.uniforms(int(lot)) if drawn else np.zeros((0, 4, 0))
 
     first = _bounds(program, thetas[0]) if boxes is None else boxes[0]
-    function = compiled(program, (thetas[0], first, uniforms))
+    function = compiled(program, (thetas[0], first, random(CENTRAL)))
 
-    def one(item: tuple[np.ndarray, np.ndarray | None]) -> Any:
-        theta, box = item
-        box = _bounds(program, theta) if box is None else box
-        return jax.device_get(function(theta, box, uniforms))
+    def one(item: tuple[np.ndarray, np.ndarray | None, Lot]) -> Any:
+        theta, box, lot = item
+        box = _bounds(program, theta, lot) if box is None else box
+        return jax.device_get(function(theta, box, random(lot)))
 
-    items = list(zip(thetas, [None] * len(thetas) if boxes is None else boxes, strict=True))
+    given = [None] * len(thetas) if boxes is None else boxes
+    items = list(zip(thetas, given, lots, strict=True))
     parts = [one(items[0])]  # compiles once before threads share it
     if progress:
         progress(1, len(items))
@@ -343,7 +357,7 @@ def run(
         finally:
             if own is not None:
                 own.shutdown(cancel_futures=True)
-    for part, (theta, box) in zip(parts, items, strict=True):
+    for part, (theta, box, _) in zip(parts, items, strict=True):
         if not np.isfinite(part["value"]).all():
             _refuse(program, theta, box)
     return jax.tree.map(lambda *x: np.stack(x), *parts)

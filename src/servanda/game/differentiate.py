@@ -113,8 +113,8 @@ def widened(
     stocks = program.game.scenario.stocks.values()
     low, high = (np.array([getattr(s, end) for s in stocks]) for end in ("low", "high"))
     room = ROOM * (boxes[:, :, 1] - boxes[:, :, 0]) + 0.1 * ROOM * (high - low)
-    wider = np.stack([boxes[:, :, 0] - room, boxes[:, :, 1] + 1.1 * room], axis=2)
-    found: np.ndarray = np.clip(wider, low, high)
+    ends = np.stack([boxes[:, :, 0] - room, boxes[:, :, 1] + 1.1 * room], axis=2)
+    found: np.ndarray = np.concatenate([np.clip(ends, low, high), boxes[:, :, 2:]], axis=2)
     return found
 
 

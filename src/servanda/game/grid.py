@@ -20,14 +20,18 @@ from servanda.scenario.model import Scenario
 
 @dataclass(frozen=True)
 class Grid:
-    """Equally spaced levels between two bounds; one level means the stock is held in the middle.
+    """Levels between two bounds; one level means the stock is held in the middle.
 
-    The bounds are the stocks' ranges, or inside them (`within`) the part that can be reached.
+    The bounds are the stocks' ranges, or inside them (`within`) the part that can be reached. The
+    k-th of n levels lies at the share s + b s (1 - s) of the way, s = k / (n - 1): equally spaced
+    without a `bend` b, which lies between -1 and 1. As shares are quadratic in s, what is linear in
+    a stock stays exact between three levels or more.
     """
 
     levels: tuple[int, ...]
     low: Any  # [stock], traced where the grid follows the reachable set
     high: Any
+    bend: Any = 0.0  # [stock]
 
     @property
     def size(self) -> int:
@@ -35,15 +39,17 @@ class Grid:
         return math.prod(self.levels)
 
     def within(self, box: Float[Array, "bound stock"]) -> Grid:
-        """The same levels between other bounds."""
-        return replace(self, low=box[0], high=box[1])
+        """As many levels between other bounds: low, high and, if there is a third row, bend."""
+        return replace(self, low=box[0], high=box[1], bend=box[2] if box.shape[0] > 2 else 0.0)
 
     def points(self) -> Float[Array, "stock g"]:
         """Stocks at every grid point, the last stock moving fastest."""
         axes = [np.linspace(0.0, 1.0, n) if n > 1 else np.array([0.5]) for n in self.levels]
         if not axes:
             return jnp.zeros((0, 1))
-        share = np.array(list(itertools.product(*axes))).T
+        even = np.array(list(itertools.product(*axes))).T
+        bend = jnp.broadcast_to(jnp.asarray(self.bend, float), len(self.levels))[:, None]
+        share = even + bend * (even * (1.0 - even))
         low, high = jnp.asarray(self.low)[:, None], jnp.asarray(self.high)[:, None]
         return low * (1.0 - share) + high * share
 
@@ -51,7 +57,68 @@ class Grid:
         """Grid coordinates, 0 to levels - 1 a stock; what is outside comes to the edge."""
         low, high = jnp.asarray(self.low), jnp.asarray(self.high)
         share = jnp.clip((x - low) / (high - low), 0.0, 1.0)
-        return share * (jnp.array(self.levels) - 1.0)
+        ahead = 1.0 + jnp.asarray(self.bend)
+        even = 2.0 * share / (ahead + jnp.sqrt(ahead * ahead - 4.0 * self.bend * share))
+        return even * (jnp.array(self.levels) - 1.0)
+
+
+MOST_BEND = 0.6
+"""A level may move by this share of a quarter of the box, where there are few."""
+
+Lot = int
+"""Which of its many grids, and of the random numbers of its paths, a world is solved with."""
+
+CENTRAL: Lot = -1
+"""The equally spaced grid."""
+
+REPLICATE = 2**20
+"""Lots k, k + REPLICATE, k + 2 REPLICATE, … are independent; those in between are spread evenly."""
+
+
+def shifted(
+    scenario: Scenario,
+    levels: tuple[int, ...],
+    box: Float[np.ndarray, "epoch bound stock"],
+    lot: Lot,
+    seed: int,
+) -> Float[np.ndarray, "epoch 3 stock"]:
+    """The bounds of a world's grids and their bend, shifted at random as its lot says.
+
+    A grid leans one way, and so would every world on the same one. A level in the middle moves by
+    up to half the distance to the next, to either side. Between two levels nothing can move: there
+    the bounds do, outwards, as far as the stock's range goes.
+    """
+    count = len(levels)
+    found = np.concatenate([box, np.zeros((len(box), 1, count))], axis=1)
+    if lot < 0 or not count:
+        return found
+    move = _quasi(lot, 2 * count, seed).reshape(2, count)
+    many = np.array(levels)
+    found[:, 2] = np.where(
+        many > 2, move[0] * np.minimum(MOST_BEND, 2.0 / (many - 1.0 + (many < 2))), 0.0
+    )
+    low, high = (
+        np.array([getattr(s, e) for s in scenario.stocks.values()]) for e in ("low", "high")
+    )
+    room = np.where(many == 2, 0.5, 0.0) * (box[:, 1] - box[:, 0])
+    found[:, 0] = np.maximum(low, box[:, 0] - room * np.maximum(move[0], 0.0))
+    found[:, 1] = np.minimum(high, box[:, 1] + room * np.maximum(move[1], 0.0))
+    return found
+
+
+def _quasi(lot: Lot, size: int, seed: int) -> Float[np.ndarray, " size"]:
+    """Numbers in -1 to 1, spread evenly over lots next to each other.
+
+    Multiples of powers of the root of x^(size + 1) = x + 1, which for size 1 is the golden ratio
+    (M. Roberts, "The unreasonable effectiveness of quasirandom sequences", 2018); random start.
+    """
+    replicate, k = divmod(lot, REPLICATE)
+    root = 2.0
+    for _ in range(60):
+        root = (1.0 + root) ** (1.0 / (size + 1))
+    start = np.random.default_rng([seed, replicate, 20250318]).random(size)
+    found: np.ndarray = 2.0 * ((start + (k + 1) * root ** -np.arange(1.0, size + 1)) % 1.0) - 1.0
+    return found
 
 
 def make_grid(scenario: Scenario, levels: tuple[int, ...]) -> Grid:

@@ -64,12 +64,14 @@ def figure_of(
 class Rows:
     """A program and the rows it is solved with; any thread may ask for some of them.
 
-    The grid's bounds are those of the rows `still`.
+    The grid's bounds are those of the rows `still`; which grid and random numbers a row has is said
+    by `lots`, the central ones without.
     """
 
     program: Program
     values: np.ndarray
     still: np.ndarray
+    lots: np.ndarray | None = None
     _compiled: bool = field(default=False, init=False)
     _first: threading.Lock = field(default_factory=threading.Lock, init=False)
 
@@ -87,8 +89,9 @@ class Rows:
 
     def _solve(self, first: int, last: int) -> dict[str, Any]:
         some = slice(first, last)
-        boxes = bounds(self.program, self.still[some])
-        return run(self.program, self.values[some], pool=here(), boxes=boxes)
+        lots = None if self.lots is None else self.lots[some]
+        boxes = bounds(self.program, self.still[some], lots)
+        return run(self.program, self.values[some], pool=here(), boxes=boxes, lots=lots)
 
 
 def in_chunks(

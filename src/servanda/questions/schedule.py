@@ -183,7 +183,8 @@ def objective_with_gradient(
     alone = blocks.usable[None] & np.eye(len(blocks.usable), dtype=bool)[:, :, None]
     corners = np.stack([np.zeros(blocks.usable.shape), *(alone * 1.0), blocks.usable * 1.0])
     boxes = bounds(program, np.stack([np.asarray(theta(jnp.asarray(c))) for c in corners]))
-    box = np.stack([boxes[:, :, 0].min(axis=0), boxes[:, :, 1].max(axis=0)], axis=1)
+    ends = [boxes[:, :, 0].min(axis=0), boxes[:, :, 1].max(axis=0), boxes[0, :, 2]]
+    box = np.stack(ends, axis=1)
 
     def evaluated(x: np.ndarray) -> tuple[float, np.ndarray]:
         value, slope = both(jnp.asarray(x), jnp.asarray(box))
