@@ -143,6 +143,8 @@ def test_regimes_sum_to_one_in_every_period(seed, draw):
         assert course.regime.sum(axis=-1) == pytest.approx(1, abs=1e-12)
         broken = course.regime[..., KINDS.index("broken")]
         assert course.broken.sum(axis=-1) == pytest.approx(broken, abs=1e-12)
+        assert (course.accused >= 0).all()
+        assert (course.accused <= course.broken + 1e-12).all()
 
 
 @EXAMPLES
@@ -162,9 +164,15 @@ def _both_ways(made: Program, paths: int) -> Any:
         p = parameters(made.game, theta, made.names, jnp.asarray(made.stakes))
         b = boxes((made.game,), p)
         w = backward(made.game, made.method, p, b).values
-        exact = [exact_course(made.game, made.method, p, w, f.regime, f.stay) for f in made.follow]
-        starts, stays = [f.regime for f in made.follow], [f.stay for f in made.follow]
-        sampled = simulate_paths(made.game, made.method, p, w, starts, stays, b, uniforms)
+        kinds = [(f.regime, f.stay, alarms) for f in made.follow for alarms in (True, False)]
+        exact = [
+            exact_course(made.game, made.method, p, w, start, stay, alarms=alarms)
+            for start, stay, alarms in kinds
+        ]
+        starts, stays, alarms = zip(*kinds, strict=True)
+        sampled = simulate_paths(
+            made.game, made.method, p, w, starts, stays, b, uniforms, alarms=alarms
+        )
         return exact, [jax.tree.map(lambda x, k=k: x[k], sampled) for k in range(len(starts))]
 
     return jax.jit(one)
@@ -178,7 +186,7 @@ def test_paths_agree_with_the_exact_distribution(seed):
     for exact, sampled in zip(
         *jax.device_get(_both_ways(made, count)(theta, uniforms)), strict=True
     ):
-        for name in ("regime", "broken", "moves"):
+        for name in ("regime", "broken", "accused", "moves"):
             p, seen = getattr(exact, name), getattr(sampled, name)
             error = np.sqrt(np.clip(p * (1 - p), 0, None) / count)
             # three standard errors, of the largest of a hundred: four

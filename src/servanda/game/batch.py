@@ -54,11 +54,13 @@ class Follow:
     """A course that is wanted: where it starts, whether it follows the deal, what it gathers.
 
     With several regimes to start from, the course has a leading axis of them, and they may differ
-    in whether the deal is followed.
+    in whether the deal is followed. Without `alarms` (one, or one a start) the course is that of
+    the same play if nobody is ever wrongly accused.
     """
 
     regime: int | tuple[int, ...]
     stay: bool | tuple[bool, ...] = True
+    alarms: bool | tuple[bool, ...] = True
     exits: bool = False
     watch: tuple[int, ...] = ()
     values: bool = True  # of what is still to come, along the course (`watch` needs it)
@@ -150,11 +152,15 @@ class Program:
         game, method = self.game, self.method
         starts = (f.regime,) if isinstance(f.regime, int) else f.regime
         stays = (f.stay,) * len(starts) if isinstance(f.stay, bool) else f.stay
+        alarms = (f.alarms,) * len(starts) if isinstance(f.alarms, bool) else f.alarms
 
-        def exact(stay: bool) -> Course:
+        def exact(kind: tuple[bool, bool]) -> Course:
+            stay, heard = kind
             found: Course = jax.lax.map(
-                lambda m: exact_course(game, method, p, values, m, stay, f.watch),
-                jnp.array(starts),
+                lambda m: exact_course(game, method, p, values, m, stay, f.watch, heard),
+                jnp.array(
+                    [m for m, *x in zip(starts, stays, alarms, strict=True) if kind == (*x,)]
+                ),
             )
             return found
 
@@ -171,14 +177,19 @@ class Program:
                 f.exits,
                 f.watch,
                 f.values,
+                alarms,
             )
-        elif len(set(stays)) == 1:
-            course = exact(stays[0])
         else:
+            kinds = list(zip(stays, alarms, strict=True))
+            found = {kind: exact(kind) for kind in dict.fromkeys(kinds)}
             course = jax.tree.map(
-                lambda *x: jnp.stack([x[stay][k] for k, stay in enumerate(stays)]),
-                exact(False),
-                exact(True),
+                lambda *x: jnp.stack(
+                    [
+                        x[list(found).index(kind)][kinds[:k].count(kind)]
+                        for k, kind in enumerate(kinds)
+                    ]
+                ),
+                *found.values(),
             )
         return jax.tree.map(lambda x: x[0], course) if isinstance(f.regime, int) else course
 

@@ -23,7 +23,7 @@ from servanda.game.paths import (
     regime_kinds,
 )
 from servanda.game.period import Method, channel_party, sign
-from servanda.game.states import at_states, events, first_phase, row_table
+from servanda.game.states import at_states, events, first_phase, row_table, unfounded
 from servanda.game.tables import Parameters
 
 
@@ -35,10 +35,12 @@ def exact_course(
     start: int | Array,
     stay: bool = True,
     watch: tuple[int, ...] = (),
+    alarms: bool = True,
 ) -> Course:
     """The course from a regime in the starting phases; see `Course`. Needs a game without stocks.
 
     With `stay`, a deal that has ended does not come back: who left is counted and play stops.
+    Without `alarms` no false alarm happens; play is that of the game as it is.
     """
     assert not game.stocks
     kinds, names = jnp.asarray(regime_kinds(game)), jnp.asarray(breakers(game)) * 1.0
@@ -51,6 +53,8 @@ def exact_course(
     width = max([len(d.options) for d in decisions] or [1])
     in_force = KINDS.index("in_force")
     inside = kinds[regimes] == in_force
+    gone = kinds[regimes] == KINDS.index("broken")
+    quiet = None if alarms else np.ones(n, bool)
 
     stage = game.asking
     signs = [
@@ -59,19 +63,23 @@ def exact_course(
         if not stay or game.graph.regimes[m].kind == "in_force"
     ]
 
-    def signing(mass: Array, w: Array, now: Parameters) -> Array:
+    def signing(parts: Array, w: Array, now: Parameters) -> Array:
         if not signs:
-            return mass
+            return parts
         _, accepted = sign(game, now, w)
-        before = mass.reshape(game.regimes, game.phases)
-        here = before[stage.regime[signs]]
-        moved = before.at[stage.regime[signs]].set(0.0)
+        before = parts.reshape(2, game.regimes, game.phases)
+        here = before[:, stage.regime[signs]]
+        moved = before.at[:, stage.regime[signs]].set(0.0)
         chain = jnp.ones((len(signs), game.phases))
         for j in range(stage.no.shape[1]):
             yes = accepted[np.array(signs), j, :, 0]  # without stocks there is one grid point
-            moved = moved.at[stage.no[signs, j]].add(here * chain * (1.0 - yes))
+            moved = moved.at[:, stage.no[signs, j]].add(here * chain * (1.0 - yes))
             chain = chain * yes
-        return moved.at[stage.yes[signs]].add(here * chain).reshape(n)
+        return apart(moved.at[:, stage.yes[signs]].add(here * chain).reshape(2, n))
+
+    def apart(parts: Array) -> Array:
+        """All mass, and of it what is broken by a notice without a breach, while it is broken."""
+        return parts.at[1].set(jnp.where(gone, parts[1], 0.0))
 
     def valued(mass: Array, w: Array) -> tuple[Array, Array]:
         v = w[game.alike][:, :, 0]  # [regime, phase, channel]
@@ -83,18 +91,18 @@ def exact_course(
         own = per_weight(moving @ v.reshape(n, -1), total)
         return own, jnp.stack(others) if others else unwatched
 
-    def tally(mass: Array) -> tuple[Array, Array]:
-        by_kind = jax.nn.one_hot(kinds[regimes], len(KINDS), axis=0) @ mass
-        return by_kind, mass @ names[regimes]
+    def tally(parts: Array) -> tuple[Array, Array, Array]:
+        by_kind = jax.nn.one_hot(kinds[regimes], len(KINDS), axis=0) @ parts[0]
+        return by_kind, parts[0] @ names[regimes], parts[1] @ names[regimes]
 
-    def period(mass: Array, item: Any) -> tuple[Array, Any]:
+    def period(parts: Array, item: Any) -> tuple[Array, Any]:
         w, w_next, t, live = item
         now = p.at(t)
-        mass = signing(mass, w, now)
-        regime, broken = tally(mass)
-        worth, seen = valued(mass, w)
-        moving = jnp.where(inside, mass, 0.0) if stay else mass
-        after = mass - moving
+        parts = signing(parts, w, now)
+        tallied = tally(parts)
+        worth, seen = valued(parts[0], w)
+        going = jnp.where(inside, parts, 0.0) if stay else parts
+        moving, after = going[0], parts - going
         v, _ = sign(game, p.at(t + 1), w_next)
         flow = jnp.zeros(len(owner))
         moves = jnp.zeros((len(decisions), width))
@@ -110,27 +118,32 @@ def exact_course(
                 jnp.maximum(row, 0),
                 jnp.zeros((0, n)),
                 t,
+                quiet=quiet,
             )
             event, successor = (
                 jnp.moveaxis(x, (0, 1), (2, 1))
                 for x in events(group, z, jnp.maximum(row, 0), regimes, z.pattern)
             )  # [event, a, n]
-            own = jnp.where(row >= 0, moving, 0.0)
+            own, wrong = jnp.where(row >= 0, going, 0.0)
+            false = jnp.asarray(unfounded(group))[jnp.maximum(row, 0)[:, None], z.pattern]
+            false = jnp.moveaxis(false, (0, 1), (2, 1))  # [event, a, n]
             flow = flow + jnp.einsum("can,an,n->c", z.flow, z.probability, own)
-            joint = own * z.probability[None] * event  # [event, a, n]
+            # a deal that is broken already can be noticed no more
+            each = jnp.stack([jnp.broadcast_to(own, false.shape), wrong + own * false])
+            joint = each * z.probability * event  # [2, event, a, n]
             played = jnp.sum(z.probability * own, axis=-1)
             for j in range(len(decisions)):
                 moves = moves.at[j, jnp.asarray(group.joint[:, j])].add(played)
             if z.branch is None:
-                after = after.at[successor * game.phases + z.target[0]].add(joint)
+                after = after.at[:, successor * game.phases + z.target[0]].add(joint)
             else:
                 for b in range(z.branch.shape[0]):
                     to = successor * game.phases + z.target[b]
-                    after = after.at[to].add(joint * z.branch[b])
+                    after = after.at[:, to].add(joint * z.branch[b])
         means = (per_weight(x, jnp.sum(moving)) for x in (flow, moves))
-        return after, (regime, broken, *means, worth, seen)
+        return apart(after), (*tallied, *means, worth, seen)
 
-    mass = jnp.zeros(n).at[start * game.phases + first_phase(game)].set(1.0)
+    parts = jnp.zeros((2, n)).at[0, start * game.phases + first_phase(game)].set(1.0)
     horizon = game.scenario.horizon
     items = (
         values[:-1],
@@ -138,13 +151,16 @@ def exact_course(
         jnp.arange(horizon) * 1.0,
         [jnp.asarray(np.sort(g.live[:horizon], axis=1)) for g in game.groups],
     )
-    mass, (regime, broken, flow, moves, value, seen) = jax.lax.scan(period, mass, items)
-    mass = signing(mass, values[-1], p.at(horizon))
-    regime_end, broken_end = tally(mass)
-    final, final_seen = valued(mass, values[-1])
+    parts, (*tallied, flow, moves, value, seen) = jax.lax.scan(period, parts, items)
+    parts = signing(parts, values[-1], p.at(horizon))
+    final, final_seen = valued(parts[0], values[-1])
+    regime, broken, accused = (
+        jnp.concatenate([x, last[None]]) for x, last in zip(tallied, tally(parts), strict=True)
+    )
     return Course(
-        jnp.concatenate([regime, regime_end[None]]),
-        jnp.concatenate([broken, broken_end[None]]),
+        regime,
+        broken,
+        accused,
         flow,
         jnp.zeros((horizon + 1, 0)),
         moves,

@@ -34,6 +34,7 @@ from servanda.game.states import (
     met_rows,
     row_table,
     stepped,
+    unfounded,
     values_at,
 )
 from servanda.game.tables import Parameters
@@ -45,12 +46,14 @@ class Course(NamedTuple):
     """What happens, by period 0..T (regimes, at the start of each) or 0..T-1 (flows and moves).
 
     `regime` are probabilities of each of `KINDS`; `broken` the probability that the deal has been
-    broken by each obligation; flows, stocks and moves are means. When following the deal
-    (`stay`), flows, stocks, moves and values are given that it is in force: NaN once it cannot be.
+    broken by each obligation, and `accused` the part of it that was a notice without a breach;
+    flows, stocks and moves are means. When following the deal (`stay`), flows, stocks, moves and
+    values are given that it is in force: NaN once it cannot be.
     """
 
     regime: Float[Array, "period kind"]
     broken: Float[Array, "period obligation"]
+    accused: Float[Array, "period obligation"]
     flow: Float[Array, "period channel"]
     stock: Float[Array, "period stock"]
     moves: Float[Array, "period decision option"]
@@ -67,6 +70,8 @@ class _Paths(NamedTuple):
     score: Array  # [n] log-likelihood of the draws, for derivatives; its value is never used
     left: Array  # [kind, n] probability of having left into each kind
     broken: Array  # [obligation, n]
+    accused: Array  # [obligation, n] the part of it without a breach
+    wrongly: Array  # [n] bool: the notice that a path's broken deal ended by was of no breach
     gathered: Array  # [channel, n] discounted flows so far
     after_break: Array  # [channel, n]
 
@@ -86,12 +91,13 @@ def breakers(game: Game) -> np.ndarray:
 
 def _ends(game: Game, group: Group, z: Position, row: Array) -> Array:
     """[n, a, end] the probability that a move of a deal in force leaves it in each of `KINDS`,
-    and broken by each obligation."""
-    kinds = np.eye(len(KINDS))[regime_kinds(game)]
-    ends = np.concatenate([kinds, breakers(game)], axis=1)[group.successor]
+    broken by each obligation, and broken by each without a breach of it."""
+    kinds = np.eye(len(KINDS))[regime_kinds(game)][group.successor]
+    broken = breakers(game)[group.successor]
+    ends = np.concatenate([kinds, broken, broken & unfounded(group)[..., None]], axis=-1)
     ends[group.absorbing] = np.eye(ends.shape[-1])[KINDS.index("in_force")]
-    found = jnp.einsum("rpe,rpek->rpk", z.notice, ends)
-    return found[row[:, None], z.pattern]
+    found = jnp.einsum("hrpe,rpek->hrpk", z.notice, ends)
+    return found[z.hearing[:, None], row[:, None], z.pattern]
 
 
 def _stays_in(kinds: Array, free: Array | None, successor: Array) -> Array:
@@ -112,6 +118,7 @@ def simulate_paths(
     exits: bool = False,
     watch: tuple[int, ...] = (),
     along: bool = True,
+    alarms: Sequence[bool] | None = None,
 ) -> Course:
     """Follow `n` paths from each of some regimes: courses with a leading axis of them.
 
@@ -119,7 +126,8 @@ def simulate_paths(
     follows the deal as long as it is in force; elsewhere it goes wherever the game goes. `exits`
     also gathers what parties get on paths on which the deal breaks. `watch` are regimes whose
     values are wanted at the stocks and phases that the paths come to; without `along` no values
-    are read (NaN). The same random numbers serve every start.
+    are read (NaN). Without `alarms` (by start) no false alarm happens; play is that of the game as
+    it is. The same random numbers serve every start.
     """
     per_start = uniforms.shape[-1]
     n = len(starts) * per_start
@@ -129,6 +137,7 @@ def simulate_paths(
     table = jnp.asarray(row_table(game))
     owner = channel_party(game, method.by_interest)
     in_force = KINDS.index("in_force")
+    ends_at = np.cumsum([len(KINDS), names.shape[1]])
     width = max([len(d.options) for d in game.scenario.decisions] or [1])
     broken_ones = regime_kinds(game) == KINDS.index("broken") if exits else None
     begin = first_phase(game)
@@ -140,6 +149,7 @@ def simulate_paths(
     follows, roams = any(stays), not all(stays)
     both = follows and roams
     stay = jnp.asarray(np.repeat(stays, per_start))  # only looked at if `both`
+    quiet = ~np.repeat((True,) * len(starts) if alarms is None else alarms, per_start)
 
     def total(x: Array) -> Array:
         """Summed over each start's own paths: [..., n] to [..., start]."""
@@ -207,15 +217,18 @@ def simulate_paths(
         means = per_weight(total(jnp.moveaxis(found, 1, -1) * alive), total(alive))
         return means[0], means[1:]
 
-    def tally(s: _Paths) -> tuple[Array, Array]:
-        """The probability of each kind of regime, and of being broken by each obligation."""
+    def tally(s: _Paths) -> tuple[Array, Array, Array]:
+        """The probability of each kind of regime, and of being broken by each obligation: in all,
+        and without a breach of it."""
         box = _box(s.score)
         alive = box * s.weight
         here = jax.nn.one_hot(kinds[s.regime], len(KINDS), axis=0)
-        gone = box * s.broken
+        ends = [box * s.broken, box * s.accused]
         if roams:
-            gone = gone + jnp.asarray(names)[s.regime].T * alive
-        return total(here * alive + box * s.left) / per_start, total(gone) / per_start
+            gone = jnp.asarray(names)[s.regime].T * alive
+            ends = [ends[0] + gone, ends[1] + jnp.where(s.wrongly, gone, 0.0)]
+        by_kind = total(here * alive + box * s.left) / per_start
+        return by_kind, total(ends[0]) / per_start, total(ends[1]) / per_start
 
     def period(s: _Paths, item: Any) -> tuple[_Paths, Any]:
         w, w_next, box, box_next, t, live, u = item
@@ -224,7 +237,7 @@ def simulate_paths(
         there = replace(method, grid=method.grid.within(box_next))
         worth, seen = valued(s, w, box)
         alive = _box(s.score) * s.weight
-        regime, broken = tally(s)
+        tallied = tally(s)
         v, _ = sign(game, p.at(t + 1), w_next)
         counts = discounts[jnp.asarray(t, int)][:, None]
         new = s
@@ -235,7 +248,9 @@ def simulate_paths(
             row = table[k][s.regime, s.phase]
             member = row >= 0
             row = jnp.maximum(row, 0)
-            z = at_states(game, group, there, now, v, live[k], row, s.x, t, broken_ones)
+            z = at_states(
+                game, group, there, now, v, live[k], row, s.x, t, broken_ones, quiet=quiet
+            )
             # the move and what is noticed of it, given that the deal stays in force if it must
             share = z.probability
             if follows or exits:
@@ -253,13 +268,14 @@ def simulate_paths(
             score = jnp.log(jnp.where(keep > 0, chance / jnp.where(keep > 0, keep, 1.0), 1.0))
             score = score + step.score
             flow = jnp.sum(z.probability[None] * z.flow, axis=1)
-            left, gone = s.left, s.broken
+            left, gone, accused = s.left, s.broken, s.accused
             after = s.after_break
             if follows:
                 gone_to = jnp.einsum("an,nak->kn", z.probability, ends) * s.weight
                 gone_to = jnp.where(stay, gone_to, 0.0) if both else gone_to
-                left = left + gone_to[: len(KINDS)].at[in_force].set(0.0)
-                gone = gone + gone_to[len(KINDS) :]
+                by_kind, by_duty, wrongly = jnp.split(gone_to, ends_at)
+                left = left + by_kind.at[in_force].set(0.0)
+                gone, accused = gone + by_duty, accused + wrongly
             if exits:
                 share = z.probability * ends[..., KINDS.index("broken")].T
                 soon = jnp.sum(share[None] * z.flow, 1)
@@ -275,6 +291,8 @@ def simulate_paths(
                 s.score + score,
                 left,
                 gone,
+                accused,
+                jnp.where(kinds[s.regime] == in_force, step.unfounded, s.wrongly),
                 gathered,
                 after,
             )
@@ -285,7 +303,7 @@ def simulate_paths(
                 moves = moves.at[j, jnp.asarray(group.joint[:, j])].add(played)
         sums = (total(flow_now * alive), total(s.x * alive), moves)
         means = (per_weight(x, total(alive)) for x in sums)
-        return new, (regime, broken, *means, worth, seen)
+        return new, (*tallied, *means, worth, seen)
 
     zero = jnp.zeros(n)
     s = _Paths(
@@ -296,6 +314,8 @@ def simulate_paths(
         zero,
         jnp.zeros((len(KINDS), n)),
         jnp.zeros((names.shape[1], n)),
+        jnp.zeros((names.shape[1], n)),
+        jnp.zeros(n, bool),
         jnp.zeros((len(owner), n)),
         jnp.zeros((len(owner), n)),
     )
@@ -310,16 +330,17 @@ def simulate_paths(
         {k: jnp.asarray(live_among(game.groups[k], rows, horizon)) for k, rows in met.items()},
         uniforms,
     )
-    s, (regime, broken, flow, stock, moves, value, seen) = jax.lax.scan(
-        jax.checkpoint(period), s, items
-    )
+    s, (*tallied, flow, stock, moves, value, seen) = jax.lax.scan(jax.checkpoint(period), s, items)
     s = signing(s, values[-1], bounds[-1], jnp.full(n, 0.5), p.at(horizon))
     final, final_seen = valued(s, values[-1], bounds[-1])
     alive = _box(s.score) * s.weight
-    last, gone = tally(s)
+    regime, broken, accused = (
+        jnp.concatenate([x, last[None]]) for x, last in zip(tallied, tally(s), strict=True)
+    )
     found = Course(
-        jnp.concatenate([regime, last[None]]),
-        jnp.concatenate([broken, gone[None]]),
+        regime,
+        broken,
+        accused,
         flow,
         jnp.concatenate([stock, per_weight(total(s.x * alive), total(alive))[None]]),
         moves,

@@ -75,11 +75,14 @@ def channel_party(game: Game, by_interest: bool) -> np.ndarray:
     return np.array(own, np.int32)
 
 
-def notice_probability(group: Group, p: Parameters) -> Array:
-    """[row, pattern, obligation + 1]: who is noticed first in order of play; last: nobody."""
+def notice_probability(group: Group, p: Parameters, alarms: bool = True) -> Array:
+    """[row, pattern, obligation + 1]: who is noticed first in order of play; last: nobody.
+
+    Without `alarms` nothing is noticed but breaches.
+    """
     if group.breached.shape[-1] == 0:
         return jnp.ones((*group.breached.shape[:2], 1))
-    q = jnp.where(jnp.asarray(group.breached), p.verified, p.false_alarm)
+    q = jnp.where(jnp.asarray(group.breached), p.verified, p.false_alarm if alarms else 0.0)
     q = jnp.where(jnp.asarray(group.watched)[:, None, :], q, 0.0)
     unseen = jnp.cumprod(1.0 - q, axis=-1)
     before = jnp.concatenate([jnp.ones_like(unseen[..., :1]), unseen[..., :-1]], axis=-1)

@@ -31,7 +31,8 @@ class Simulation:
     """The course of a deal, or of no deal; arrays are labelled, times in periods from signature.
 
     `regime` is [world, period, regime kind], at the start of each period 0..horizon; `broken`
-    [world, period, obligation]; `flow` [world, period, party] and `moves` [world, period, move] are
+    [world, period, obligation] that it has been broken by each, `accused` the part of it that was a
+    notice without a breach; `flow` [world, period, party] and `moves` [world, period, move] are
     means, given that the deal is in force if `stay`; `stock` [world, period, stock].
     """
 
@@ -42,6 +43,7 @@ class Simulation:
     seed: int
     regime: xr.DataArray
     broken: xr.DataArray
+    accused: xr.DataArray
     flow: xr.DataArray
     stock: xr.DataArray
     moves: xr.DataArray
@@ -70,6 +72,7 @@ def simulate(
     seed: int = 0,
     start: Literal["signed", "no_deal", "start"] = "signed",
     stay: bool = True,
+    alarms: bool = True,
     binds: tuple[Bind, ...] = (),
     levels: tuple[int, ...] | None = None,
     scheme: Scheme = DEFAULT_SCHEME,
@@ -79,8 +82,10 @@ def simulate(
     """Follow the game from the signature ("signed"), from no deal, or from the offer ("start").
 
     With `stay` only the deal in force is followed and its end is counted; without, paths go
-    wherever the game goes. Without stocks the result is exact and `paths` is ignored. `fine`:
-    on the grid of `assess(fine=True)`, as near to what comes past the horizon.
+    wherever the game goes. Without `alarms` play is the same, but no false alarm ever happens:
+    this is what comes of the deal if nobody is wrongly accused. Without stocks the result is exact
+    and `paths` is ignored. `fine`: on the grid of `assess(fine=True)`, as near to what comes past
+    the horizon.
     """
     if proposal is None:
         start, stay = "no_deal", False
@@ -90,7 +95,7 @@ def simulate(
     root = program.game.roots[0][start]
     if stay and program.game.graph.regimes[root].kind != "in_force":
         raise QuestionError("only a deal in force can be followed: use stay=False")
-    program = replace(program, follow=(Follow(root, stay),))
+    program = replace(program, follow=(Follow(root, stay, alarms),))
     out = run(program, worlds, progress)
     parts = label_course(program.game, course_of(out, 0))
     count = 0 if not program.game.stocks else paths
@@ -102,6 +107,7 @@ def simulate(
         seed=seed,
         regime=parts["regime"],
         broken=parts["broken"],
+        accused=parts["accused"],
         flow=parts["flow"],
         stock=parts["stock"],
         moves=parts["moves"],
@@ -126,6 +132,7 @@ def label_course(game: Game, course: Course) -> dict[str, xr.DataArray]:
     return {
         "regime": array(np.asarray(course.regime), "regime", list(KINDS)),
         "broken": array(np.asarray(course.broken), "obligation", list(game.scenario.obligations)),
+        "accused": array(np.asarray(course.accused), "obligation", list(game.scenario.obligations)),
         "flow": array(np.asarray(course.flow)[..., :parties], "party", list(game.parties)),
         "stock": array(np.asarray(course.stock), "stock", list(game.stocks)),
         "moves": array(flat, "move", moves),

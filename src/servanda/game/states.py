@@ -14,7 +14,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from servanda.game.build import Game
 from servanda.game.choice import joint_probability, play, stages
@@ -133,7 +133,8 @@ class Position(NamedTuple):
     arrival: Array  # [draw, a, n, stock]
     draw: Array  # [draw]
     branch: Array | None  # [branch, a, n]
-    notice: Array  # [row, pattern, event] probability of each event
+    notice: Array  # [hearing, row, pattern, event] probability of each event; 1: no false alarms
+    hearing: Array  # [n] which of these holds for a path
     pattern: Array  # [n, a] which pattern of breaches a move makes
     target: Array  # [branch, n] phase
     exit_value: Array  # [channel, a, n] expected value of what follows in regimes asked for, or 0
@@ -151,12 +152,14 @@ def at_states(
     period: Array,
     exits: np.ndarray | None = None,
     split: Split | None = None,
+    quiet: Bool[np.ndarray, " n"] | None = None,
 ) -> Position:
     """Choice probabilities and consequences for paths at rows [n] of a group; x is [stock, n].
 
     `v` are values before the signing of the next period, on the grid of `method`. `exits` [regime]
     says for which regimes what follows in them is wanted apart. With `split`, whose values are of
-    the same moment, channels are those of parties and interests.
+    the same moment, channels are those of parties and interests. On `quiet` paths no false alarm
+    happens, though everybody chooses as if it might.
     """
     n = row.shape[0]
     by_interest = method.by_interest or split is not None
@@ -189,9 +192,17 @@ def at_states(
     plan = stages(game, group)
     _, policy, _ = play(q, group, plan, p.precision, allowed, tables.open)
     probability = jnp.broadcast_to(joint_probability(plan, policy, group.moves), (a, n))
+    heard = [notice]
+    hearing = jnp.zeros(n, jnp.int32)
+    if quiet is not None and quiet.any():
+        heard.append(notice_probability(group, p, alarms=False))
+        hearing = jnp.asarray(quiet, jnp.int32)
     exit_value = jnp.zeros(())
     if exits is not None:
-        exit_value = ahead(notice * jnp.asarray(exits)[jnp.asarray(group.successor)])
+        out = jnp.asarray(exits)[jnp.asarray(group.successor)]
+        each = jnp.stack([ahead(x * out) for x in heard])
+        exit_value = jnp.moveaxis(each, -1, 0)[everyone, hearing]
+        exit_value = jnp.moveaxis(exit_value, 0, -1)
     return Position(
         probability,
         tables.flow,
@@ -199,7 +210,8 @@ def at_states(
         arrival,
         tables.draw,
         tables.branch,
-        notice,
+        jnp.stack(heard),
+        hearing,
         jnp.asarray(group.pattern)[row],
         jnp.asarray(group.next_phase)[row].T,
         exit_value,
@@ -214,10 +226,16 @@ def events(
     `regime` [n] is the paths' own, of which `row` [n] may stand for several.
     """
     lead = (-1, *(1,) * (pattern.ndim - 1))
-    chance = z.notice[row.reshape(lead), pattern]
+    chance = z.notice[z.hearing.reshape(lead), row.reshape(lead), pattern]
     stays = jnp.asarray(group.absorbing)[row].reshape(*lead, 1)
     after = jnp.asarray(group.successor)[row.reshape(lead), pattern]
     return chance, jnp.where(stays, regime.reshape(*lead, 1), after)
+
+
+def unfounded(group: Group) -> Bool[np.ndarray, "row pattern event"]:
+    """Whether an event is a notice of a duty that was not breached."""
+    nothing = np.zeros((*group.breached.shape[:2], 1), bool)
+    return np.concatenate([~group.breached, nothing], axis=-1)
 
 
 def answered(
@@ -277,6 +295,7 @@ class Step(NamedTuple):
     regime: Array
     phase: Array
     x: Array
+    unfounded: Array  # what was noticed was no breach
 
 
 def stepped(
@@ -295,7 +314,8 @@ def stepped(
     """
     point = jnp.arange(share.shape[1])
     a, rest = drawn(share, u[0])
-    noticed, successor = events(group, z, row, regime, z.pattern[point, a][:, None])
+    pattern = z.pattern[point, a]
+    noticed, successor = events(group, z, row, regime, pattern[:, None])
     noticed, successor = noticed[:, 0].T, successor[:, 0].T  # [event, n]
     if among is not None:
         noticed = jnp.where(among(successor), noticed, 0.0)
@@ -307,4 +327,5 @@ def stepped(
         phase = z.target[b, point]
         score = jnp.log(jnp.maximum(z.branch[b, a, point], 1e-300))
     d, _ = drawn(jnp.broadcast_to(z.draw[:, None], (z.draw.shape[0], len(point))), u[2])
-    return Step(a, chance, score, successor[e, point], phase, z.arrival[d, a, point].T)
+    wrong = jnp.asarray(unfounded(group))[row, pattern, e]
+    return Step(a, chance, score, successor[e, point], phase, z.arrival[d, a, point].T, wrong)

@@ -434,6 +434,7 @@ def _nothing(game: Game, worlds: int) -> Course:
     arrays: dict[str, Any] = {
         "regime": np.zeros((*over, len(KINDS))),
         "broken": np.zeros((*over, len(game.scenario.obligations))),
+        "accused": np.zeros((*over, len(game.scenario.obligations))),
         "flow": np.zeros((*during, parties)),
         "stock": np.zeros((*over, len(game.stocks))),
         "moves": np.zeros((*during, len(game.scenario.decisions), width)),
