@@ -3,9 +3,9 @@
 In: a figure in every world, each on a grid of its own, and in a part of the worlds again on
 another grid and on a finer one. Out: an `Estimate`: the mean over worlds, its standard error, and
 what the coarse grid leans by. As every world has its own randomly shifted grid and its own random
-numbers, the scatter over worlds contains that of the grid. What is common to all coarse grids is seen in the
-paired differences to the finer one and taken off where it is significant (multilevel Monte Carlo:
-M. B. Giles, "Multilevel Monte Carlo path simulation", Operations Research 56, 2008).
+numbers, the scatter over worlds contains that of the grid. What all coarse grids share is seen in
+the paired differences to the finer one, and taken off where it is significant (multilevel Monte
+Carlo: M. B. Giles, "Multilevel Monte Carlo path simulation", Operations Research 56, 2008).
 """
 
 from __future__ import annotations

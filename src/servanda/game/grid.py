@@ -62,6 +62,9 @@ class Grid:
         return even * (jnp.array(self.levels) - 1.0)
 
 
+FINER = 4
+"""Times as many grid points, where errors of the usual grid are measured."""
+
 MOST_BEND = 0.6
 """A level may move by this share of a quarter of the box, where there are few."""
 
@@ -86,14 +89,16 @@ def shifted(
 
     A grid leans one way, and so would every world on the same one. A level in the middle moves by
     up to half the distance to the next, to either side. Between two levels nothing can move: there
-    the bounds do, outwards, as far as the stock's range goes.
+    the bounds do, outwards, as far as the stock's range goes. Stocks whose `levels:` a scenario
+    gives stay as they are, for they may be meant to lie on these levels.
     """
     count = len(levels)
     found = np.concatenate([box, np.zeros((len(box), 1, count))], axis=1)
     if lot < 0 or not count:
         return found
     move = _quasi(lot, 2 * count, seed).reshape(2, count)
-    many = np.array(levels)
+    stocks = scenario.stocks.values()
+    many = np.array([n if s.levels is None else 1 for n, s in zip(levels, stocks, strict=True)])
     found[:, 2] = np.where(
         many > 2, move[0] * np.minimum(MOST_BEND, 2.0 / (many - 1.0 + (many < 2))), 0.0
     )

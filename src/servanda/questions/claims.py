@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float
 
 from servanda.errors import QuestionError, unknown
 from servanda.game.batch import cores
-from servanda.game.grid import FINE_NODES, coarser, usual_nodes
+from servanda.game.grid import FINE_NODES, FINER, coarser, usual_nodes
 from servanda.game.levels import choose_levels, other_levels
 from servanda.questions.answer import Answer, Origin
 from servanda.questions.claim_figures import (
@@ -34,7 +34,7 @@ from servanda.questions.claim_figures import (
     rows_of,
     truths,
 )
-from servanda.questions.grid_error import ANOTHER_GRID, FINER, SAFETY
+from servanda.questions.grid_error import ANOTHER_GRID, SAFETY
 from servanda.questions.outcomes import Wanted
 from servanda.questions.prim import Discovery, prim
 from servanda.questions.verdict import Split, best_split

@@ -17,11 +17,11 @@ import xarray as xr
 
 from servanda.errors import QuestionError, unknown
 from servanda.game.batch import Progress, cores, stakes
-from servanda.game.grid import FINE_NODES, coarser, usual_nodes
+from servanda.game.grid import FINE_NODES, FINER, coarser, usual_nodes
 from servanda.game.levels import choose_levels, other_levels
 from servanda.game.period import RESTLESS
 from servanda.questions.answer import Answer, Origin
-from servanda.questions.grid_error import ANOTHER_GRID, DATES, FINER, grid_error, stated_dates
+from servanda.questions.grid_error import ANOTHER_GRID, DATES, grid_error, stated_dates
 from servanda.questions.outcomes import NEVER, Outcomes, Wanted, outcomes
 from servanda.runs import parts
 from servanda.scenario.model import Proposal, Scenario

@@ -23,13 +23,12 @@ from jaxtyping import Float
 from servanda.errors import QuestionError, unknown
 from servanda.game.batch import cores
 from servanda.game.differentiate import Derivatives, differentiate
-from servanda.game.grid import coarser, usual_nodes
+from servanda.game.grid import FINER, coarser, usual_nodes
 from servanda.game.levels import choose_levels, other_levels
 from servanda.game.solve import find_proposal
 from servanda.questions.answer import Answer, Origin
 from servanda.questions.compare import errors_of, on_another_grid
 from servanda.questions.compliance import Compliance, break_even
-from servanda.questions.grid_error import FINER
 from servanda.questions.outcomes import Offers, Wanted, outcomes, prepare
 from servanda.questions.roots import narrow
 from servanda.questions.sobol import SobolIndices, sobol_indices, sobol_sample

@@ -22,10 +22,6 @@ WORTH, SURVIVAL = "worth.", "survival."
 SAFETY = 3.0
 """docs/convergence.md counts how many of the errors cover."""
 
-FINER = 4
-"""Times as many grid points, at the central case, to estimate the grid error; with `--fine` or
-levels of one's own, a coarser grid."""
-
 ANOTHER_GRID = "another-grid"
 """How the tables on it are called, or their names begin, if an answer is kept in a folder."""
 

@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float
 from servanda.errors import QuestionError, unknown
 from servanda.game.batch import Progress, cores, stakes
 from servanda.game.bind import bind_aside
-from servanda.game.grid import usual_nodes
+from servanda.game.grid import FINER, usual_nodes
 from servanda.game.levels import choose_levels, other_levels
 from servanda.questions.acceptance import (
     Course,
@@ -34,7 +34,7 @@ from servanda.questions.acceptance import (
     regimes_of,
 )
 from servanda.questions.answer import Answer, Origin
-from servanda.questions.grid_error import ANOTHER_GRID, FINER, SAFETY, grid_error, stated_dates
+from servanda.questions.grid_error import ANOTHER_GRID, SAFETY, grid_error, stated_dates
 from servanda.questions.outcomes import PATHS, Wanted, outcomes
 from servanda.questions.packages import (
     SLACK,

@@ -23,7 +23,7 @@ from servanda.game.batch import Follow, Program, course_of, run, stakes
 from servanda.game.bind import bind_to_obligations
 from servanda.game.build import Game, build
 from servanda.game.levels import choose_levels
-from servanda.game.method import make_method
+from servanda.game.method import closer, make_method
 from servanda.game.paths import KINDS, Course
 from servanda.game.regimes import Bind, Variant
 from servanda.game.size import refuse_if_too_large
@@ -41,6 +41,9 @@ NEVER = "never"
 """The name of no deal, beside those of proposals."""
 
 PATHS = 32
+LEAST_BROKEN = 1e-6
+"""A deal that is broken with less is not said to be."""
+
 BATCH = 12
 """Offers in one game: more share the work on no deal, and each adds to what is in memory."""
 
@@ -54,11 +57,14 @@ class Outcomes:
     `worth` and `no_deal` are [world, deal, party]: the value in force at the start minus that of no
     deal, and the latter; `signing` [world, deal, party] is given that all others sign (NaN: not
     asked) and `joint` that all do. `tied` is the worth to a party with its own hands bound to its
-    duties (NaN: it has none). `restless` [world, deal] is what one more period past the horizon
-    changes, in stakes: above `period.RESTLESS` values go round in circles. `survival` and `expired`
-    are [world, deal, period], `broken` [world, deal, period, obligation]. The courses `stock`,
-    `moves`, `flow` and `value` are those of the world after the signature, whatever becomes of the
-    deal, with the deal `never` as the last; they are empty unless asked for.
+    duties (NaN: it has none). `interest` is worth by every party's interests; `exposed` what a
+    party has from the start on if the deal is signed and broken within the horizon, less no deal
+    (NaN: it never is); both are empty unless asked for. `restless` [world, deal] is what one more
+    period past the horizon changes, in stakes: above `period.RESTLESS` values go round in circles.
+    `survival` and `expired` are [world, deal, period], `broken` [world, deal, period, obligation].
+    The courses `stock`, `moves`, `flow` and `value` are those of the world after the signature,
+    whatever becomes of the deal, with the deal `never` as the last; they are empty unless asked
+    for.
     """
 
     worth: xr.DataArray
@@ -66,6 +72,8 @@ class Outcomes:
     signing: xr.DataArray
     joint: xr.DataArray
     tied: xr.DataArray
+    interest: xr.DataArray
+    exposed: xr.DataArray
     restless: xr.DataArray
     survival: xr.DataArray
     expired: xr.DataArray
@@ -83,12 +91,23 @@ class Outcomes:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is wanted of the offers beside worth and signing."""
+    """What is wanted of the offers beside worth and signing.
+
+    `tied` may name the offers whose parties' hands are to be tied, one party after the other.
+    `kept` are (offer, party): the offer is solved with that party's hands tied to its duties.
+    """
 
     survival: bool = True
-    tied: bool = False
+    tied: bool | tuple[str, ...] = False
     courses: bool = False
+    interests: bool = False
+    exits: bool = False
+    kept: tuple[tuple[str, str], ...] = ()
     paths: int = PATHS
+
+    def ties(self, deal: str) -> bool:
+        """Whether an offer's parties are wanted with their hands tied."""
+        return self.tied if isinstance(self.tied, bool) else deal in self.tied
 
 
 @dataclass(frozen=True)
@@ -118,9 +137,11 @@ class Offers:
         """Label what the program gives."""
         game, parties = self.program.game, self.program.game.parties
         roots = game.roots[: len(self.proposals)]
-        value = np.asarray(out["value"])[:, :, : len(parties)]
-        no_deal = value[:, [r["no_deal"] for r in roots]]
-        worth = value[:, [r["signed"] for r in roots]] - no_deal
+        every = np.asarray(out["value"])
+        value = every[:, :, : len(parties)]
+        signed, without = ([r[name] for r in roots] for name in ("signed", "no_deal"))
+        no_deal = value[:, without]
+        worth = value[:, signed] - no_deal
         count = len(value)
         signing = np.full((count, len(roots), len(parties)), np.nan)
         joint = np.full((count, len(roots)), np.nan)
@@ -131,6 +152,9 @@ class Offers:
         tied = np.full((count, len(roots), len(parties)), np.nan)
         for d, i, v in self.hands:
             tied[:, d, i] = value[:, game.roots[v]["signed"], i] - no_deal[:, d, i]
+        apart = every[:, :, len(parties) :]
+        gained = apart[:, signed] - apart[:, without]
+        interests = len(game.interests)
         left = np.asarray(out["tail"].left)
         restless = [stirring_from(game, left, list(r.values())) for r in roots]
         kept = course_of(out, 0) if self.wanted.survival else _nothing(game, count)
@@ -145,6 +169,8 @@ class Offers:
             "signing": signing,
             "joint": joint,
             "tied": tied,
+            "interest": gained if self.wanted.interests else np.zeros((count, 0, interests)),
+            "exposed": self._exposed(kept, no_deal),
             "restless": np.stack(restless, axis=1) if restless else np.zeros((count, 0)),
             "survival": regime[..., KINDS.index("in_force")],
             "expired": regime[..., [KINDS.index(kind) for kind in gone]].sum(axis=-1),
@@ -155,6 +181,16 @@ class Offers:
             "value": np.asarray(courses.value)[..., channels],
         }
         return labelled(arrays, self.axes)
+
+    def _exposed(self, kept: Course, no_deal: np.ndarray) -> np.ndarray:
+        """[world, deal, party] value from the start given a breach, less no deal."""
+        parties = no_deal.shape[2]
+        if not self.wanted.exits:
+            return np.zeros((len(no_deal), 0, parties))
+        gone = np.asarray(kept.broken)[:, :, -1].sum(axis=-1)[..., None]
+        after = np.asarray(kept.after_break)[..., :parties]
+        there = (gone > LEAST_BROKEN) & bool(self.program.game.stocks)
+        return np.where(there, after / np.where(there, gone, 1.0) - no_deal, np.nan)
 
 
 Axes = dict[str, dict[str, Any]]
@@ -169,12 +205,15 @@ def axes_of(scenario: Scenario, proposals: Sequence[Proposal], wanted: Wanted) -
     kept = {"deal": deals if wanted.survival else [], "period": over}
     along = {"deal": [*deals, NEVER] if wanted.courses else [], "period": over}
     moves = [f"{d.key}.{o}" for d in scenario.decisions for o in d.options]
+    interests = [f"{p}.{name}" for p, flows in scenario.interests.items() for name in flows]
     return {
         "worth": each,
         "no_deal": each,
         "signing": each,
         "joint": {"deal": deals},
         "tied": each,
+        "interest": {"deal": deals if wanted.interests else [], "interest": interests},
+        "exposed": {"deal": deals if wanted.exits else [], "party": parties},
         "restless": {"deal": deals},
         "survival": kept,
         "expired": kept,
@@ -210,22 +249,29 @@ def prepare(
     seed: int = 0,
     binds: tuple[Bind, ...] = (),
     once: bool = False,
+    closely: bool = False,
 ) -> Offers:
     """Make one game of several offers; `names` are the assumptions, in the order of the values.
 
-    `levels` are the grid's, if not the usual ones; `binds` hold in every variant, no deal too.
-    Without offers only the course of no deal can be asked for. Raises QuestionError if there is
-    nothing to ask about, or the game does not fit.
+    `levels` are the grid's, if not the usual ones; `binds` hold in every variant, no deal too;
+    `closely` comes nearer to what is past the horizon (`closer`). Without offers only the course of
+    no deal can be asked for. Raises QuestionError if there is nothing to ask about, or the game
+    does not fit.
     """
     wanted = wanted or Wanted()
     if not proposals:
         if not wanted.courses:
             raise QuestionError("there is no proposal to ask about")
         wanted = replace(wanted, survival=False, tied=False)
-    variants = [Variant(p, binds) for p in proposals] or [Variant(None, binds)]
+    keepers = dict(wanted.kept)
+
+    def held(p: Proposal) -> tuple[Bind, ...]:
+        return own_hands(scenario, p, keepers[p.name]) if p.name in keepers else ()
+
+    variants = [Variant(p, (*binds, *held(p))) for p in proposals] or [Variant(None, binds)]
     hands: list[tuple[int, int, int]] = []
-    if wanted.tied:
-        for d, proposal in enumerate(proposals):
+    for d, proposal in enumerate(proposals):
+        if wanted.ties(proposal.name):
             for i, party in enumerate(scenario.parties):
                 own = own_hands(scenario, proposal, party)
                 if own:
@@ -237,15 +283,120 @@ def prepare(
     signed = tuple(r["signed"] for r in game.roots[: len(proposals)])
     follow = []
     if wanted.survival:
-        follow.append(Follow(signed))
+        follow.append(Follow(signed, exits=wanted.exits))
     if wanted.courses:
         never = game.graph.index[game.graph.never(0)]
         follow.append(Follow((*signed, never), stay=False))
-    method = make_method(scenario, levels)
+    method = make_method(scenario, levels, by_interest=wanted.interests)
+    if closely:
+        method = closer(method)
     program = Program(
         game, method, stakes(scenario), names, tuple(follow), wanted.paths, seed, once
     )
     return Offers(tuple(proposals), program, tuple(hands), wanted)
+
+
+@dataclass(frozen=True)
+class Solver:
+    """Any number of offers, `batch` at a time, ready to be solved in any worlds."""
+
+    scenario: Scenario
+    names: tuple[str, ...]
+    batches: tuple[Offers, ...]
+    job: dict[str, Any]  # what it solves, for a folder
+
+    @staticmethod
+    def of(
+        scenario: Scenario,
+        proposals: Sequence[Proposal],
+        *,
+        names: tuple[str, ...] | None = None,
+        wanted: Wanted | None = None,
+        levels: tuple[int, ...] | None = None,
+        seed: int = 0,
+        binds: tuple[Bind, ...] = (),
+        batch: int = BATCH,
+        once: bool = False,
+        closely: bool = False,
+    ) -> Solver:
+        """`names` are the assumptions' if not the scenario's; the rest is as in `prepare`."""
+        names = names or tuple(scenario.assumptions)
+        levels = levels or choose_levels(scenario)
+        wanted = wanted or Wanted()
+        batches = [
+            prepare(
+                scenario,
+                proposals[k : k + batch],
+                names,
+                wanted=wanted,
+                levels=levels,
+                seed=seed,
+                binds=binds,
+                once=once,
+                closely=closely,
+            )
+            for k in range(0, max(len(proposals), 1), batch)
+        ]
+        job = {
+            "what": "outcomes",
+            "figures": [f.name for f in fields(Outcomes)],
+            "hash": scenario.hash,
+            "deals": [p.name for p in proposals],
+            "offers": digest(repr(list(proposals))),
+            "assumptions": list(names),
+            "wanted": asdict(wanted),
+            "levels": list(levels),
+            "closely": closely,
+            "seed": seed,
+            "binds": [asdict(b) for b in binds],
+            "batch": batch,
+        }
+        return Solver(scenario, names, tuple(batches), job)
+
+    def run(
+        self,
+        values: Worlds | np.ndarray,
+        *,
+        lots: np.ndarray | None = None,
+        still: np.ndarray | None = None,
+        folder: Path | None = None,
+        progress: Progress | None = None,
+        pool: Executor | None = None,
+    ) -> Outcomes:
+        """What becomes of the offers in worlds, or with assumptions in the order of `names`.
+
+        Assumptions are [world, assumption] or [world, period + 1, assumption]; `lots` [world] say
+        which grid and random numbers each row has, by default the central ones. The grid's bounds
+        are those of `still`, if not of the values. In `folder` what is finished is kept, and gone
+        on with.
+        """
+        rows = np.asarray(values.values if isinstance(values, Worlds) else values, float)
+        still = rows if still is None else still
+        solvers = [Rows(offers.program, rows, still, lots) for offers in self.batches]
+        drawn = [] if lots is None else [np.asarray(lots, float)]
+
+        def work(chunk: Chunk) -> pd.DataFrame:
+            offers, solver = self.batches[chunk.cells[0]], solvers[chunk.cells[0]]
+            return to_rows(offers.read(solver.solve(*chunk.worlds)), chunk.worlds[0])
+
+        table = in_chunks(
+            self.job | {"values": digest(rows, still, *drawn)},
+            work,
+            cells=len(self.batches),
+            rows=len(rows),
+            folder=folder,
+            pool=pool,
+            progress=progress,
+        )
+        frames: list[list[pd.DataFrame]] = [[] for _ in self.batches]
+        for chunk, frame in zip(table.manifest, table.batches(), strict=True):
+            frames[chunk.cells[0]].append(frame)
+        return joined(
+            [
+                from_rows(some, offers.axes)
+                for some, offers in zip(frames, self.batches, strict=True)
+            ]
+        )
 
 
 def outcomes(
@@ -259,70 +410,25 @@ def outcomes(
     seed: int = 0,
     binds: tuple[Bind, ...] = (),
     still: np.ndarray | None = None,
+    lots: np.ndarray | None = None,
     batch: int = BATCH,
     folder: Path | None = None,
     progress: Progress | None = None,
     pool: Executor | None = None,
 ) -> Outcomes:
-    """What becomes of any number of offers, `batch` at a time.
-
-    `values` are worlds, or assumptions in the scenario's order [world, assumption] or [world,
-    period + 1, assumption]; `names` are their names, if not the scenario's. The grid's bounds are
-    those of `still`, if not of the values. In `folder` what is finished is kept, and gone on with.
-    """
-    names = names or tuple(scenario.assumptions)
-    rows = np.asarray(values.values if isinstance(values, Worlds) else values, float)
-    levels = levels or choose_levels(scenario)
-    wanted = wanted or Wanted()
-    batches = [
-        prepare(
-            scenario,
-            proposals[k : k + batch],
-            names,
-            wanted=wanted,
-            levels=levels,
-            seed=seed,
-            binds=binds,
-            once=len(rows) < 8,
-        )
-        for k in range(0, max(len(proposals), 1), batch)
-    ]
-    still = rows if still is None else still
-    solvers = [Rows(offers.program, rows, still) for offers in batches]
-    job = {
-        "what": "outcomes",
-        "figures": [f.name for f in fields(Outcomes)],
-        "hash": scenario.hash,
-        "deals": [p.name for p in proposals],
-        "offers": digest(repr(list(proposals))),
-        "assumptions": list(names),
-        "values": digest(rows, still),
-        "wanted": asdict(wanted),
-        "levels": list(levels),
-        "seed": seed,
-        "binds": [asdict(b) for b in binds],
-        "batch": batch,
-    }
-
-    def work(chunk: Chunk) -> pd.DataFrame:
-        offers, solver = batches[chunk.cells[0]], solvers[chunk.cells[0]]
-        return to_rows(offers.read(solver.solve(*chunk.worlds)), chunk.worlds[0])
-
-    table = in_chunks(
-        job,
-        work,
-        cells=len(batches),
-        rows=len(rows),
-        folder=folder,
-        pool=pool,
-        progress=progress,
+    """What becomes of any number of offers: `Solver` made and run once."""
+    solver = Solver.of(
+        scenario,
+        proposals,
+        names=names,
+        wanted=wanted,
+        levels=levels,
+        seed=seed,
+        binds=binds,
+        batch=batch,
+        once=len(np.asarray(values.values if isinstance(values, Worlds) else values)) < 8,
     )
-    frames: list[list[pd.DataFrame]] = [[] for _ in batches]
-    for chunk, frame in zip(table.manifest, table.batches(), strict=True):
-        frames[chunk.cells[0]].append(frame)
-    return joined(
-        [from_rows(some, offers.axes) for some, offers in zip(frames, batches, strict=True)]
-    )
+    return solver.run(values, lots=lots, still=still, folder=folder, progress=progress, pool=pool)
 
 
 def to_rows(found: Outcomes, first: int = 0) -> pd.DataFrame:
