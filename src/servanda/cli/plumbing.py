@@ -36,10 +36,14 @@ AsJson = Annotated[
 ]
 Out = Annotated[Path | None, Parameter(help="Write to this file (JSON if it ends in .json).")]
 Worlds = Annotated[int, Parameter(help="How many draws of the uncertain numbers.")]
+SomeWorlds = Annotated[
+    int | None,
+    Parameter(help="How many draws of the uncertain numbers: 64, and 256 with --fine."),
+]
 Seed = Annotated[int, Parameter(help="Which draws: the same seed, the same result.")]
 Fine = Annotated[
     bool,
-    Parameter(negative="", show_default=False, help="A finer grid: slower, smaller grid error."),
+    Parameter(negative="", show_default=False, help="More worlds, more of them on a finer grid: slower, smaller errors."),
 ]
 Kept = Annotated[
     Path | None,
@@ -216,10 +220,12 @@ NOT_WRITTEN = (".pdf", ".jpg", ".jpeg", ".gif", ".eps", ".docx", ".xlsx")
 """What a page or picture cannot be written as."""
 
 
-def check_draws(worlds: int, seed: int) -> None:
+def check_draws(worlds: int | None, seed: int) -> None:
     """Raise QuestionError for numbers of worlds and seeds that cannot be."""
     from servanda.errors import QuestionError
 
+    if worlds is None:
+        worlds = 1
     if worlds < 1:
         raise QuestionError(f"--worlds {worlds}: at least one world is needed")
     if worlds > MAX_WORLDS:

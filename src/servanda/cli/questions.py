@@ -14,6 +14,7 @@ from servanda.cli.plumbing import (
     Out,
     Picture,
     Seed,
+    SomeWorlds,
     Worlds,
     apart,
     app,
@@ -35,9 +36,10 @@ def assess(
     *,
     deal: Annotated[str | None, Parameter(help="The offer, by its name under `proposals`.")] = None,
     party: Chair = None,
-    worlds: Worlds = 64,
+    worlds: SomeWorlds = None,
     seed: Seed = 0,
     fine: Fine = False,
+    folder: Kept = None,
     picture: Picture = None,
     as_json: AsJson = False,
     out: Out = None,
@@ -56,7 +58,14 @@ def assess(
     check_picture(picture, out, Assessment)
     with progress(f"Assessing {deal}") as step:
         answer = ask(
-            scenario, deal, party=party, worlds=worlds, seed=seed, fine=fine, progress=step
+            scenario,
+            deal,
+            party=party,
+            worlds=worlds,
+            seed=seed,
+            fine=fine,
+            folder=folder,
+            progress=step,
         )
     return present(answer, as_json, out, picture)
 

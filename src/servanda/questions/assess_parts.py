@@ -1,328 +1,354 @@
 """What is solved for an assessment?
 
-In: a scenario, a deal, and how finely to solve it. Out: a `Job`, whose few programs answer every
-part, and what they `Found`. Each part is one compiled program: where nothing else is compiled yet,
-that is most of what an answer costs.
+In: a scenario, a deal, and a plan of worlds and grids. Out: a `Job`, whose few solvers answer every
+part, and what they `Found`. The deal itself is solved in every world; in a part of them also worth
+by interest and what comes of a breach, hands tied, terms left out, and the offer with nothing asked
+in return; all of these again on a finer grid. The assumptions that matter most are solved at both
+ends of their ranges.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import xarray as xr
+from jaxtyping import Float, Int
 
-from servanda.game.batch import Follow, Program, cores, course_of, run, stakes
-from servanda.game.bind import bind_to_obligations
-from servanda.game.build import build
-from servanda.game.differentiate import Gradient, gradient
-from servanda.game.grid import FINE_NODES, coarser, make_grid
-from servanda.game.levels import choose_levels
-from servanda.game.method import closer, make_method
-from servanda.game.paths import KINDS
-from servanda.game.period import Method
-from servanda.game.regimes import Bind, Variant
-from servanda.game.rollout import starting_regimes
-from servanda.game.size import fits, refuse_if_too_large
-from servanda.game.solve import signing_at_start
-from servanda.questions.grid_error import DATES, FINER, grid_error
-from servanda.questions.outcomes import duties_in
-from servanda.questions.riders import Riders, package_variants, packages, riders
+from servanda.game.batch import stakes
+from servanda.game.build import Game, build
+from servanda.game.grid import CENTRAL, REPLICATE
+from servanda.game.plan import AGAIN, FINER_GRID, HERE, Plan, spread_out
+from servanda.game.regimes import Variant
+from servanda.questions.outcomes import Outcomes, Solver, Wanted, duties_in
+from servanda.questions.relief import Unasked, unasked
+from servanda.questions.riders import changed_terms, packages
+from servanda.questions.spread import BAND
+from servanda.runs.parts import Place
 from servanda.scenario.model import Obligation, Proposal, Scenario
-from servanda.scenario.worlds import Worlds, modal
+from servanda.scenario.weighted import weighted_quantiles
+from servanda.scenario.worlds import modal
 
-Progress = Callable[..., None]
+Progress = Callable[[int, int], None]
 """Called with (steps done, steps in all)."""
 
-PARTS = 4
-"""Steps of the work, beside the worlds: the programs run at the modal world."""
-
-Asker = tuple[str, tuple[str, ...]]
-"""Whose harm a deal would stop, and the options with which it is done."""
-
 TOGETHER = 8
-"""Up to so many packages of terms are solved in one program with bound hands."""
+"""With more packages of terms than this they are solved in fewer worlds."""
 
-PACKED = 16_000
-"""With `fine`, so many grid points are shared by more packages than that."""
+ENDS = 4
+"""Grids on which the central case is solved at the ends of an assumption's range."""
 
-PATHS = 32
-FINE_PATHS = 256
+ENDS_AT = 3 * REPLICATE
+"""The first of their lots."""
+
+MOST_TRIED, MOST_EACH = 4, 2
+"""Assumptions solved at both ends: from one chair, and from each of several."""
 
 
 class Steps:
-    """Counts finished steps for a progress bar."""
+    """Adds up how far several parts are that are solved side by side."""
 
     def __init__(self, progress: Progress | None) -> None:
-        self.progress, self.total, self.done = progress, 0, 0
+        self.progress = progress
+        self.done: dict[str, int] = {}
+        self.total: dict[str, int] = {}
 
-    def expect(self, more: int) -> None:
-        self.total = self.done + more
+    def expect(self, part: str, total: int) -> None:
+        """Tell of a part that is to come."""
+        self.done[part], self.total[part] = 0, total
 
-    def add(self, n: int = 1) -> None:
-        self.done = min(self.total, self.done + n)
-        if self.progress:
-            self.progress(self.done, self.total)
+    def of(self, part: str) -> Progress:
+        """What a part tells how far it is."""
 
-    def count(self, work: Callable[[], Any]) -> Any:
-        result = work()
-        self.add()
-        return result
+        def told(done: int, total: int) -> None:
+            self.done[part], self.total[part] = done, total
+            if self.progress:
+                self.progress(sum(self.done.values()), sum(self.total.values()))
+
+        return told
+
+
+@dataclass(frozen=True)
+class Swing:
+    """Worth to a party with an assumption at the ends of its range, else the central case.
+
+    `low` and `high` are [grid]: on each of several grids.
+    """
+
+    party: str
+    assumption: str
+    ends: tuple[float, float]
+    low: Float[np.ndarray, " grid"]
+    high: Float[np.ndarray, " grid"]
 
 
 @dataclass(frozen=True)
 class Found:
-    """What the programs of a `Job` gave."""
+    """What the solvers of a `Job` gave; worlds as in its plan."""
 
-    over: dict[str, Any]  # the deal and no deal in every world
-    centre: dict[str, Any]  # the same at the modal world
-    beside: dict[str, Any]  # there too: hands bound, harm stopped, packages of terms, courses
-    interests: dict[str, Any]  # there too: values with interests kept apart
-    gradient: Gradient  # of the worths asked for
-    riders: Riders | None
-    error: dict[str, float]  # headline -> estimated error of the grid
+    central: Outcomes
+    here: Outcomes
+    again: Outcomes
+    finer: Outcomes | None
+    apart: Outcomes  # in the worlds aside: by interest, over time, after a breach
+    apart_finer: Outcomes | None
+    beside: Outcomes  # there, or in some: hands tied, terms left out, nothing asked
+    beside_finer: Outcomes | None
+    swings: tuple[Swing, ...]
 
 
 @dataclass(frozen=True)
 class Job:
-    """One assessment: the game with its variants, and the programs that answer its parts."""
+    """One assessment: its plan, and the solvers that answer its parts."""
 
     scenario: Scenario
     proposal: Proposal
-    plain: Program  # the deal and no deal, with paths that follow the deal: run in every world
-    central: Program  # the same for the modal world, perhaps on a finer grid
-    bound: Program  # with hands bound and the harm stopped, for the modal world; a finer grid
-    bound_parties: tuple[str, ...]  # variants 1.. of `bound`
-    asker: Asker | None  # the next two: no offer, with this harm stopped, and as it is
-    packs: tuple[int, ...]  # the variants of `bound` that are packages of terms; none: too many
-    packing: Method  # for packages of terms, if they are too many for `bound`
-    world: Worlds
+    plan: Plan
     seed: int
-    other: Program | None  # tells the error of the grid if compared with `plain`, or `central`
+    game: Game  # of the deal alone
+    duties: tuple[Obligation, ...]
+    stakes: tuple[float, ...]
+    unasked: Unasked | None
+    packs: tuple[Proposal, ...]  # the deal with terms left out; none: it changes fewer than two
+    pack_places: Int[np.ndarray, " part"]  # of `plan.aside_at`, in which packages are solved
 
     @staticmethod
-    def prepare(
-        scenario: Scenario,
-        proposal: Proposal,
-        seed: int,
-        fine: bool,
-        levels: tuple[int, ...] | None,
-        nodes: int,
-    ) -> Job:
-        base = build(scenario, [Variant(proposal)])
-        variants, bound, asker, packs = _beside(scenario, proposal, duties_in(base), seed)
-        game = build(scenario, variants)
-        usual = levels or choose_levels(scenario, nodes)
-        chosen = another = usual
-        if levels is None:
-            chosen = choose_levels(scenario, FINE_NODES) if fine else usual
-            another = choose_levels(scenario, FINE_NODES // FINER if fine else FINER * nodes)
-        refuse_if_too_large(base, chosen)
-        refuse_if_too_large(game, usual)
-        if another != usual and not fits(game, another):
-            another = usual
-        world = modal(scenario)
-        names, spreads = tuple(world.names), stakes(scenario)
-        plain = Program(
-            base,
-            make_method(scenario, usual),
-            spreads,
-            names,
-            (Follow(base.roots[0]["signed"], values=False),),
-            PATHS,
-            seed,
-        )
-        root = game.roots[0]
-        starts = (root["signed"], root["signed"], root["no_deal"])
-        hands = replace(
-            plain,
-            game=game,
-            method=make_method(scenario, another),
-            follow=(Follow(starts, (True, False, False), exits=True, values=False),),
-            once=True,
-        )
-        central, packing = plain, plain.method
-        if fine:
-            # a grid that follows this deal alone is finer where it goes than one for all offers
-            offers = (proposal, *packages(scenario, proposal, seed)) if chosen != usual else None
-            central, hands = (
-                replace(
-                    program,
-                    method=closer(make_method(scenario, grid)),
-                    paths=FINE_PATHS,
-                    once=True,
-                    offers=offers,
-                    rollout=starting_regimes(program.game) if scenario.stocks else (),
-                )
-                for program, grid in ((plain, chosen), (hands, another))
-            )
-            if scenario.stocks:
-                central = replace(central, split=plain.method)
-                plain = replace(plain, rollout=central.rollout)
-            count = len(package_variants(scenario, proposal, seed)[0])
-            each = levels or choose_levels(scenario, max(nodes, PACKED // count))
-            packing = make_method(scenario, each)
-        other: Program | None = hands
-        if another == chosen:
-            fewer = coarser(chosen)
-            other = None
-            if fewer is not None:
-                method = replace(central.method, grid=make_grid(scenario, fewer))
-                other = replace(central, method=method, split=None, once=True)
+    def prepare(scenario: Scenario, proposal: Proposal, plan: Plan, seed: int) -> Job:
+        game = build(scenario, [Variant(proposal)])
+        duties = duties_in(game)
+        packs: tuple[Proposal, ...] = ()
+        if len(changed_terms(scenario, proposal)) > 1:
+            packs = tuple(p for p in packages(scenario, proposal, seed) if p.name != proposal.name)
+        aside = len(plan.aside_at)
+        some = aside if len(packs) <= TOGETHER else max(2, aside * TOGETHER // len(packs))
         return Job(
             scenario,
             proposal,
-            plain,
-            central,
-            hands,
-            bound,
-            asker,
-            packs,
-            packing,
-            world,
+            plan,
             seed,
-            other,
+            game,
+            tuple(duties),
+            stakes(scenario),
+            unasked(scenario, proposal, duties),
+            packs,
+            spread_out(aside, some),
         )
 
-    def solved(self, chairs: tuple[str, ...], sample: Worlds, steps: Steps) -> Found:
-        """Run everything, side by side."""
-        pool = cores()
-        try:
-            parts: dict[str, Future[Any]] = {}
-            if not self.packs:  # a program of their own, the longest of all
-                parts["riders"] = pool.submit(self.riders, None)
-            parts["beside"] = pool.submit(steps.count, self.beside)
-            if self.other is not None and self.other is not self.bound:
-                parts["other"] = pool.submit(run, self.other, self.world)
-            parts["gradient"] = pool.submit(steps.count, lambda: self.gradients(chairs))
-            centre = steps.count(lambda: run(self.central, self.world))
-            parts["interests"] = pool.submit(steps.count, lambda: self.by_interest(centre))
-            # the first array takes xarray a while, for it looks for other libraries
-            pool.submit(xr.DataArray, 0.0)
-            over = run(self.plain, sample, lambda done, total: steps.add(), pool)
-            found = {name: part.result() for name, part in parts.items()}
-        finally:
-            pool.shutdown(cancel_futures=True)
-        beside = found["beside"]
-        error = self.grid_error(centre, found.get("other", beside))
-        added = self.riders(beside) if self.packs else found["riders"]
-        return Found(over, centre, beside, found["interests"], found["gradient"], added, error)
+    def described(self, chairs: tuple[str, ...]) -> dict[str, Any]:
+        """What is asked, for a folder."""
+        return {
+            "question": "assess",
+            "hash": self.scenario.hash,
+            "deal": repr(self.proposal),
+            "chairs": list(chairs),
+            "worlds": len(self.plan.sample),
+            "seed": self.seed,
+            "levels": list(self.plan.levels),
+            "finer": list(self.plan.finer_levels or ()),
+            "again_at": [int(k) for k in self.plan.again_at],
+            "aside_at": [int(k) for k in self.plan.aside_at],
+            "aside_finer_at": [int(k) for k in self.plan.aside_finer_at],
+        }
 
-    # -- the parts, each a program -----------------------------------------------------------
+    def solved(
+        self, chairs: tuple[str, ...], place: Place, progress: Progress | None = None
+    ) -> Found:
+        """Solve everything, side by side."""
+        plan, values = self.plan, np.asarray(self.plan.sample.values)
+        centre = np.asarray(modal(self.scenario).values)
+        steps = Steps(progress)
+        count, again = len(values), len(plan.again_at)
+        sizes = {
+            "worlds": 1 + count + again,
+            "finer": len(plan.finer_at),
+            "apart": len(plan.aside_at),
+            "apart-finer": len(plan.aside_finer_at),
+            "beside": len(self.pack_places),
+            "beside-finer": len(self.beside_finer_at),
+        }
+        for name, size in sizes.items():
+            steps.expect(name, size)
 
-    def beside(self) -> dict[str, Any]:
-        """Bound hands, the stopped harm, and three courses.
+        def solve(solver: Solver, name: str, rows: np.ndarray, lots: np.ndarray) -> Outcomes:
+            return solver.run(rows, lots=lots, folder=place(name), progress=steps.of(name))
 
-        The deal while it is kept, with what is left to parties when it breaks; the deal and
-        whatever comes after it; no deal.
+        usual = self.whole(plan.levels)
+        rows = np.concatenate([centre, values, values[plan.again_at]])
+        lots = np.concatenate(
+            [[CENTRAL], plan.lots(plan.everywhere, HERE), plan.lots(plan.again_at, AGAIN)]
+        )
+        finer, aside, few = plan.finer_levels, plan.aside_at, plan.aside_finer_at
+        some, fewer = aside[self.pack_places], aside[self.pack_places][self.beside_finer_at]
+        with ThreadPoolExecutor(len(sizes)) as pool:
+            parts = {
+                "worlds": pool.submit(solve, usual, "worlds", rows, lots),
+                "beside": pool.submit(
+                    lambda: solve(
+                        self.beside(plan.levels), "beside", values[some], plan.lots(some, HERE)
+                    )
+                ),
+                "apart": pool.submit(
+                    lambda: solve(
+                        self.apart(plan.levels), "apart", values[aside], plan.lots(aside, HERE)
+                    )
+                ),
+            }
+            if finer is not None:
+                parts |= {
+                    "finer": pool.submit(
+                        lambda: solve(
+                            self.whole(finer),
+                            "finer",
+                            values[plan.finer_at],
+                            plan.lots(plan.finer_at, FINER_GRID),
+                        )
+                    ),
+                    "beside-finer": pool.submit(
+                        lambda: solve(
+                            self.beside(finer),
+                            "beside-finer",
+                            values[fewer],
+                            plan.lots(fewer, FINER_GRID),
+                        )
+                    ),
+                    "apart-finer": pool.submit(
+                        lambda: solve(
+                            self.apart(finer),
+                            "apart-finer",
+                            values[few],
+                            plan.lots(few, FINER_GRID),
+                        )
+                    ),
+                }
+            over = parts["worlds"].result()
+            here = _worlds(over, slice(1, 1 + count))
+            swings = self.swings(usual, here, chairs, place, steps)
+            out = {name: part.result() for name, part in parts.items()}
+        return Found(
+            _worlds(over, slice(0, 1)),
+            here,
+            _worlds(over, slice(1 + count, None)),
+            out.get("finer"),
+            out["apart"],
+            out.get("apart-finer"),
+            out["beside"],
+            out.get("beside-finer"),
+            swings,
+        )
+
+    @property
+    def beside_finer_at(self) -> Int[np.ndarray, " part"]:
+        """Of `pack_places`, those solved on the finer grid too."""
+        if self.plan.finer_levels is None:
+            return np.zeros(0, int)
+        return spread_out(len(self.pack_places), len(self.plan.aside_finer_at))
+
+    # -- the solvers --------------------------------------------------------------------------
+
+    def whole(self, levels: tuple[int, ...]) -> Solver:
+        """The deal and no deal."""
+        return self._solver(self.scenario, (self.proposal,), Wanted(), levels)
+
+    def apart(self, levels: tuple[int, ...]) -> Solver:
+        """The same with interests kept apart, over time, and what comes after a breach."""
+        wanted = Wanted(interests=True, courses=True, exits=True)
+        return self._solver(self.scenario, (self.proposal,), wanted, levels)
+
+    def beside(self, levels: tuple[int, ...]) -> Solver:
+        """The deal with each party's hands tied, with terms left out, and with nothing asked."""
+        offers, scenario = [self.proposal, *self.packs], self.scenario
+        wanted = Wanted(survival=False, tied=(self.proposal.name,))
+        if self.unasked is not None:
+            offers.append(self.unasked.proposal)
+            scenario = self.unasked.scenario
+            wanted = replace(wanted, kept=((self.unasked.proposal.name, self.unasked.asker),))
+        return self._solver(scenario, tuple(offers), wanted, levels)
+
+    def _solver(
+        self,
+        scenario: Scenario,
+        offers: tuple[Proposal, ...],
+        wanted: Wanted,
+        levels: tuple[int, ...],
+    ) -> Solver:
+        return Solver.of(
+            scenario,
+            offers,
+            wanted=wanted,
+            levels=levels,
+            seed=self.seed,
+            closely=levels != self.plan.levels,
+        )
+
+    # -- what matters most ----------------------------------------------------------------------
+
+    def swings(
+        self,
+        solver: Solver,
+        here: Outcomes,
+        chairs: tuple[str, ...],
+        place: Place,
+        steps: Steps,
+    ) -> tuple[Swing, ...]:
+        """Solve the central case at both ends of the ranges that worth seems to depend on most.
+
+        Which these are is taken from how worth and assumptions go together over the worlds.
         """
-        return run(self.bound, self.world)
-
-    def grid_error(self, centre: dict[str, Any], out: dict[str, Any]) -> dict[str, float]:
-        """Estimated error of every headline, from another grid; without stocks of none."""
-        if self.other is None:
-            return {}
-        stakes = dict(zip(self.scenario.parties, self.plain.stakes, strict=True))
-        return grid_error(headlines(self.plain, centre), headlines(self.other, out), stakes)
-
-    def by_interest(self, centre: dict[str, Any]) -> dict[str, Any]:
-        """Values with interests kept apart."""
-        if self.central.split is not None:
-            return centre
-        method = replace(self.central.method, by_interest=True)
-        return run(replace(self.central, method=method, follow=(), once=True), self.world)
-
-    def riders(self, beside: dict[str, Any] | None) -> Riders | None:
-        """What each changed term is worth, if there are at least two."""
-        game, out, packs = self.bound.game, beside, self.packs
-        variants, whole = package_variants(self.scenario, self.proposal, self.seed)
-        if out is None:
-            game = build(self.scenario, variants)
-            packs = tuple(range(len(variants)))
-            start = {root["signed"] for root in game.roots} | {game.roots[whole]["no_deal"]}
-            program = replace(
-                self.central,
-                game=game,
-                method=self.packing,
-                follow=(),
-                once=True,
-                paths=PATHS,
-                rollout=tuple(sorted(start)) if self.central.rollout else (),
-                split=None,
-            )
-            out = run(program, self.world)
-        value = out["value"][0]
-        without = value[game.roots[packs[whole]]["no_deal"]]
-        worths = np.array([value[game.roots[k]["signed"]] - without for k in packs])
-        return riders(self.scenario, self.proposal, worths, self.seed)
-
-    def gradients(self, chairs: tuple[str, ...]) -> Gradient:
-        """Derivatives of the worth to every party asked for by every assumption."""
-        root = self.plain.game.roots[0]
-        program = replace(self.plain, follow=(), once=True, rollout=())
-        parties = list(self.scenario.parties)
-
-        def worths(out: dict[str, Any]) -> dict[str, Any]:
-            value = out["value"]
-            gain = value[root["signed"]] - value[root["no_deal"]]
-            return {name: gain[parties.index(name)] for name in chairs}
-
-        return gradient(program, worths, self.world, known=("worth", *chairs))
-
-
-def _beside(
-    scenario: Scenario, proposal: Proposal, duties: list[Obligation], seed: int
-) -> tuple[list[Variant], tuple[str, ...], Asker | None, tuple[int, ...]]:
-    """The variants that are solved beside the deal, and `Job.bound_parties`, `asker`, `packs`."""
-    variants = [Variant(proposal)]
-    bound: list[str] = []
-    for party in scenario.parties:
-        own = [o for o in duties if o.party == party]
-        binds = bind_to_obligations(scenario, own, "in_force")
-        if binds:
-            bound.append(party)
-            variants.append(Variant(proposal, binds, signed_only=True))
-    asker: Asker | None = None
-    harm = [o for o in duties if o.party == proposal.proposer and o.kind == "never"]
-    if harm and proposal.proposer is not None:
-        stopped = bind_to_obligations(scenario, harm, "any")
-        variants += [Variant(None, stopped), Variant(None)]
-        asker = (proposal.proposer, _closed(scenario, stopped))
-    parts, whole = package_variants(scenario, proposal, seed)
-    packs: tuple[int, ...] = ()
-    if len(parts) <= TOGETHER:
-        # the whole package is the deal itself
-        packs = tuple(
-            0 if k == whole else len(variants) + k - (k > whole) for k in range(len(parts))
+        sample = self.plan.sample
+        names, w = list(sample.names), np.asarray(sample.weight)
+        values = np.asarray(sample.values)
+        most = MOST_TRIED if len(chairs) == 1 else MOST_EACH
+        wanted = [
+            (party, k)
+            for party in chairs
+            for k in _likely(values, here.worth.sel(party=party).values[:, 0], w)[:most]
+        ]
+        tried = sorted({k for _, k in wanted})
+        if not tried:
+            return ()
+        ends = np.array([weighted_quantiles(values[:, k], w, BAND) for k in tried])
+        centre = np.asarray(modal(self.scenario).values)[0]
+        grids = ENDS if self.scenario.stocks else 1
+        rows = np.tile(centre, (len(tried), 2, grids, 1))
+        for j, k in enumerate(tried):
+            rows[j, :, :, k] = ends[j][:, None]
+        lots = np.broadcast_to(ENDS_AT + np.arange(grids), rows.shape[:3]).reshape(-1)
+        steps.expect("ends", len(lots))
+        out = solver.run(
+            rows.reshape(len(lots), -1),
+            lots=lots,
+            folder=place("ends"),
+            progress=steps.of("ends"),
         )
-        variants += [v for k, v in enumerate(parts) if k != whole]
-    return variants, tuple(bound), asker, packs
+        worth = out.worth.values[:, 0].reshape(len(tried), 2, grids, -1)
+        parties = list(self.scenario.parties)
+        found = []
+        for party, k in wanted:
+            j, i = tried.index(k), parties.index(party)
+            low, high = (worth[j, end, :, i] for end in (0, 1))
+            found.append(Swing(party, names[k], (float(ends[j, 0]), float(ends[j, 1])), low, high))
+        return tuple(found)
 
 
-def headlines(program: Program, out: dict[str, Any]) -> dict[str, float]:
-    """Worth to every party, joint signing, and survival at 4, 8, 16, 40, at the first world.
+def _likely(
+    values: Float[np.ndarray, "world assumption"],
+    worth: Float[np.ndarray, " world"],
+    weight: Float[np.ndarray, " world"],
+) -> list[int]:
+    """The assumptions that go with a worth, the closest first: by weighted rank correlation."""
+    moving = [k for k in range(values.shape[1]) if np.ptp(values[:, k]) > 0]
+    if not moving or np.ptp(worth) == 0:
+        return []
+    ranks = np.argsort(np.argsort(np.column_stack([worth, values[:, moving]]), axis=0), axis=0)
+    centred = ranks - np.average(ranks, axis=0, weights=weight)
+    cross = weight @ (centred[:, :1] * centred[:, 1:])
+    size = np.sqrt((weight @ centred[:, :1] ** 2) * (weight @ centred[:, 1:] ** 2))
+    order = np.argsort(-np.abs(cross / np.where(size > 0, size, 1.0)), kind="stable")
+    return [moving[k] for k in order]
 
-    Survival is that of the first course, and of its first start.
-    """
-    game = program.game
-    roots = game.roots[0]
-    value = out["value"][0]
-    gain = value[roots["signed"]] - value[roots["no_deal"]]
-    found = {f"worth.{p}": float(gain[i]) for i, p in enumerate(game.parties)}
-    found["signs.all"] = float(signing_at_start(game, out)[1][0])
-    course = np.asarray(course_of(out, 0).regime)[..., KINDS.index("in_force")]
-    survival = course.reshape(-1, course.shape[-1])[0]
-    found |= {f"survival.{t}": float(survival[t]) for t in DATES if t < len(survival)}
-    return found
 
-
-def _closed(scenario: Scenario, binds: tuple[Bind, ...]) -> tuple[str, ...]:
-    """The options that a set of binds takes away."""
-    lost = []
-    for b in binds:
-        decision = next(d for d in scenario.decisions if d.key == b.decision)
-        lost += [f"{b.decision}.{o}" for o in decision.options if o not in b.options]
-    return tuple(dict.fromkeys(lost))
+def _worlds(found: Outcomes, which: slice) -> Outcomes:
+    """The outcomes in some of the rows."""
+    return Outcomes(**{name: getattr(found, name).isel(world=which) for name in vars(found)})

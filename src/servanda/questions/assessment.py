@@ -1,7 +1,8 @@
 """The answer to "will this deal be kept, and is it worth signing?", with everything behind it.
 
-What comes out of `assess`: labelled arrays, verdicts, and how to show them. Figures over worlds
-carry a `world` axis and are summarised with the worlds' weights; the others are at the modal world.
+What comes out of `assess`: labelled arrays, verdicts, and how to show them. Figures are over worlds
+and have an error that contains worlds and grids (`game.errors.Estimate`); arrays with a `world`
+axis are what they were made of. What is called `modal` is the central case alone.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ import xarray as xr
 
 from servanda import __version__
 from servanda.errors import QuestionError, unknown
+from servanda.game.errors import Estimate
 from servanda.questions.answer import Page
 from servanda.questions.grid_error import stated_dates
 from servanda.questions.pictures import DRAWN
-from servanda.questions.riders import Riders
 from servanda.questions.spread import BAND, Spread
 from servanda.scenario.weighted import weighted_quantiles
 from servanda.show.marks import Spec
@@ -32,52 +33,93 @@ class Verdict:
     party: str
     answer: str  # "sign", "do not sign", "only if", "undecided" or "changes nothing"
     asked: bool  # whether this party is a signatory
-    worth: Spread
-    share: float  # weight of the worlds in which the deal is worth more than none
-    margin: float  # median worth in periods of the party's stakes
+    worth: Spread  # over worlds
+    mean: Estimate
+    share: Estimate  # weight of the worlds in which the deal is worth more than none
+    margin: float  # mean worth in periods of the party's stakes
     condition: str  # what separates the worlds in which it is worth signing from the others
     reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Sham:
-    """Would a party still sign if it could not break? Worth with its own hands bound (modal)."""
+    """Would a party still sign if it could not break? Worth with its own hands bound."""
 
     party: str
-    worth: float
-    worth_bound: float
-    sham: bool  # bound < 0 < free
+    worth: Estimate
+    worth_bound: Estimate
+    share: Estimate  # weight of the worlds in which the deal is a gain free to break, else a loss
+
+    @property
+    def sham(self) -> bool | None:
+        """Whether it signs only to break; None where worlds differ, or the error could turn it."""
+        if self.share.low > SURELY:
+            return True
+        return False if self.share.high < 1 - SURELY else None
+
+
+SURELY = 0.9
+"""Said without a share of worlds from this share on, error included."""
 
 
 @dataclass(frozen=True)
 class Breaker:
-    """Who ends the deal by which breach: probability by the horizon, and the median date."""
+    """Who ends the deal by which duty: by breaking it, or by being wrongly accused of that.
+
+    Probabilities are within the horizon. `band` are 10 and 90 % over worlds of `breaks`;
+    `median_period` is when half of the true breaches have come, over worlds (nan: there are none).
+    """
 
     party: str
     obligation: str
     label: str
-    probability: Spread  # broken by it within the horizon
-    median_period: float  # when half of that has happened (modal world); nan if it never does
+    breaks: Estimate
+    accused: Estimate
+    band: tuple[float, float]
+    median_period: float
     false_alarm: float = 0.0  # a period, without a breach (modal world)
 
 
 @dataclass(frozen=True)
 class Created:
-    """How much of the worth is only the removal of a harm that the asker does (modal world)."""
+    """How much the others would gain if the asker kept its side and asked for nothing."""
 
     asker: str
-    harm: tuple[str, ...]  # the options with which it is done
-    relief: dict[str, float]  # party -> worth of the same harm simply stopping, without a deal
+    harm: tuple[str, ...]  # what it would stop doing, in words
+    relief: dict[str, Estimate]  # party -> worth of that against no deal
 
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """The derivative of a party's worth by one assumption, at the modal world."""
+    """Worth to a party with an assumption at the high end of its range, less at the low end.
+
+    Both ends (10 and 90 % of its draws) are solved, with everything else as in the central case.
+    """
 
     party: str
     assumption: str
-    gradient: float
-    swing: float  # gradient times the distance from the 10th to the 90th percentile
+    ends: tuple[float, float]
+    swing: Estimate
+
+
+@dataclass(frozen=True)
+class Added:
+    """What a term of the deal adds to its worth to a party, over the worlds it was solved in."""
+
+    term: str
+    party: str
+    without: Estimate  # lost if it alone is left out
+    share: Estimate  # average over orders in which terms are added (Shapley)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What a party gets with the deal over no deal: soon, later, and if it is broken."""
+
+    party: str
+    first: Estimate  # in the first year, undiscounted
+    later: Estimate  # from then to the horizon
+    exposure: Estimate  # from the start, if signed and broken, discounted; nan: never broken
 
 
 @dataclass(frozen=True)
@@ -95,36 +137,36 @@ class Assessment(Page):
     labels: dict[str, str]
     exchange: str  # the net exchange in one sentence
     verdicts: tuple[Verdict, ...]  # one per chair
+    figures: dict[str, Estimate]  # worth.P, better.P, signs.P, signs.all, survival.T, unaccused.T …
+    futures: dict[str, float]  # share of worlds in which it holds, fails, hangs on expectations
     worth: xr.DataArray  # [world, party]
     worth_modal: xr.DataArray  # [party]
-    worth_by_interest: xr.DataArray  # [interest], modal
+    interests: dict[str, Estimate]  # "party.interest" -> its part of worth
     signing: xr.DataArray  # [world, signatory] given that all others sign
     joint: xr.DataArray  # [world]
     signing_modal: xr.DataArray
     joint_modal: float
     survival: xr.DataArray  # [world, period]
     survival_modal: xr.DataArray  # [period]
+    unaccused: xr.DataArray  # [world, period] survival if nobody is ever wrongly accused
     expired: xr.DataArray  # [world, period]
-    broken: xr.DataArray  # [world, period, obligation]
+    broken: xr.DataArray  # [world, period, obligation], false alarms and all
+    accused: xr.DataArray  # [world, period, obligation] the false alarms among them
     breakers: tuple[Breaker, ...]
     shams: tuple[Sham, ...]
     created: Created | None
-    flow_difference: xr.DataArray  # [period, party] deal minus no deal, undiscounted, modal
-    front_loading: dict[
-        str, float
-    ]  # share of the horizon's undiscounted difference in the 1st year
-    exposure: dict[str, float]  # if the deal is signed and broken: value minus no deal, modal
-    riders: Riders | None
+    flow_difference: xr.DataArray  # [period, party] deal minus no deal, undiscounted, mean
+    timing: tuple[Timing, ...]
+    terms: tuple[Added, ...]
     sensitivities: tuple[Sensitivity, ...]
     weight: xr.DataArray  # [world]
     stakes: dict[str, float]
-    grid_error: dict[str, float]  # headline -> estimated error
     notes: tuple[str, ...]
     otherwise: str
     hash: str
     seed: int
     levels: tuple[int, ...]  # of the grid, in every world
-    central_levels: tuple[int, ...]  # of the central case's grid
+    finer_levels: tuple[int, ...]  # of the grid that its lean is measured on; none: ()
     paths: int
     solves: str  # the budget of solves, in words
     version: str = field(default=__version__)
@@ -140,14 +182,20 @@ class Assessment(Page):
         raise unknown("chair", party, self.parties)
 
     def survival_band(self) -> xr.DataArray:
-        """Survival over worlds: [statistic, period] with modal, mean, low and high (10-90 %)."""
+        """Survival over worlds: [statistic, period].
+
+        Statistics are modal, mean, low and high (10-90 %), and the mean if nobody is wrongly
+        accused (`unaccused`).
+        """
         w, s = self.weight.values, self.survival.values
         ends = [weighted_quantiles(s[:, t], w, BAND) for t in range(s.shape[1])]
-        rows = [self.survival_modal.values, w @ s / w.sum(), *np.array(ends).T]
+        means = [w @ x.values / w.sum() for x in (self.survival, self.unaccused)]
+        rows = [self.survival_modal.values, means[0], *np.array(ends).T, means[1]]
+        names = ["modal", "mean", "low", "high", "unaccused"]
         return xr.DataArray(
             np.stack(rows),
             dims=("statistic", "period"),
-            coords={"statistic": ["modal", "mean", "low", "high"], "period": self.survival.period},
+            coords={"statistic": names, "period": self.survival.period},
         )
 
     def to_dataframe(self) -> Any:
@@ -162,6 +210,7 @@ class Assessment(Page):
         columns["signs.all"] = self.joint.values
         for t in self.dates():
             columns[f"survival.{t}"] = self.survival.sel(period=t).values
+            columns[f"unaccused.{t}"] = self.unaccused.sel(period=t).values
         return pd.DataFrame(columns).rename_axis("world")
 
     def dates(self) -> list[int]:
@@ -175,9 +224,9 @@ class Assessment(Page):
         return blocks(self)
 
     def picture(self, what: str) -> Spec:
-        """`survival`, `worth`, `interests`, `flow`, `riders` or `gradients`.
+        """`survival`, `worth`, `interests`, `flow`, `riders` or `swings`.
 
-        Riders and gradients are drawn from the first chair. Raises QuestionError for riders of a
+        Riders and swings are drawn from the first chair. Raises QuestionError for riders of a
         deal that changes a single term.
         """
         return DRAWN[what](self)

@@ -60,7 +60,8 @@ class Outcomes:
     duties (NaN: it has none). `interest` is worth by every party's interests; `exposed` what a
     party has from the start on if the deal is signed and broken within the horizon, less no deal
     (NaN: it never is); both are empty unless asked for. `restless` [world, deal] is what one more
-    period past the horizon changes, in stakes: above `period.RESTLESS` values go round in circles.
+    period past the horizon changes, in stakes: above `period.RESTLESS` values go round in circles;
+    `failures` counts simultaneous choices without an equilibrium in the game the deal is part of.
     `survival` and `expired` are [world, deal, period], `broken` [world, deal, period, obligation].
     The courses `stock`, `moves`, `flow` and `value` are those of the world after the signature,
     whatever becomes of the deal, with the deal `never` as the last; they are empty unless asked
@@ -75,6 +76,7 @@ class Outcomes:
     interest: xr.DataArray
     exposed: xr.DataArray
     restless: xr.DataArray
+    failures: xr.DataArray
     survival: xr.DataArray
     expired: xr.DataArray
     broken: xr.DataArray
@@ -172,6 +174,7 @@ class Offers:
             "interest": gained if self.wanted.interests else np.zeros((count, 0, interests)),
             "exposed": self._exposed(kept, no_deal),
             "restless": np.stack(restless, axis=1) if restless else np.zeros((count, 0)),
+            "failures": np.repeat(np.asarray(out["failures"], float)[:, None], len(roots), axis=1),
             "survival": regime[..., KINDS.index("in_force")],
             "expired": regime[..., [KINDS.index(kind) for kind in gone]].sum(axis=-1),
             "broken": broken,
@@ -215,6 +218,7 @@ def axes_of(scenario: Scenario, proposals: Sequence[Proposal], wanted: Wanted) -
         "interest": {"deal": deals if wanted.interests else [], "interest": interests},
         "exposed": {"deal": deals if wanted.exits else [], "party": parties},
         "restless": {"deal": deals},
+        "failures": {"deal": deals},
         "survival": kept,
         "expired": kept,
         "broken": kept | {"obligation": list(scenario.obligations)},

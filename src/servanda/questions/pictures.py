@@ -6,7 +6,6 @@ answer's arrays meet the charts, which know nothing of answers.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ import numpy as np
 
 from servanda.errors import QuestionError
 from servanda.show import charts
-from servanda.show.figures import figure
+from servanda.show.figures import estimated
 from servanda.show.marks import Spec, in_words, short_names
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def _survival(a: Assessment) -> Spec:
     events = [
         (b.median_period, f"half of the breaches: {names[b.party]} ({in_words(b.label)})")
         for b in a.breakers
-        if b.probability.modal >= 0.1 and np.isfinite(b.median_period)
+        if b.breaks.value >= 0.1 and np.isfinite(b.median_period)
     ]
     return charts.survival(
         a.survival.period.values,
@@ -55,17 +54,16 @@ def _worth(a: Assessment) -> Spec:
 
 def _interests(a: Assessment) -> Spec:
     """Every interest that changes, the chairs' first, the largest first."""
-    parts = a.worth_by_interest
-    names = [str(n).split(".", 1) for n in parts.interest.values]
+    values = np.array([x.value for x in a.interests.values()])
+    names = [n.split(".", 1) for n in a.interests]
     order = [*a.chairs, *(p for p in a.parties if p not in a.chairs)]
-    bars = [k for k in np.argsort(-np.abs(parts.values), kind="stable") if parts.values[k] != 0]
+    bars = [int(k) for k in np.argsort(-np.abs(values), kind="stable") if values[k] != 0]
     bars.sort(key=lambda k: order.index(names[k][0]))
-    whole = {p: float(a.worth_modal.sel(party=p)) for p in order}
-    said = {p: figure(x, a.grid_error.get(f"worth.{p}", math.nan)) for p, x in whole.items()}
+    said = {p: estimated(a.figures[f"worth.{p}"]) for p in order}
     return charts.worth_by_interest(
         _names(a, [names[k][0] for k in bars]),
         [in_words(names[k][1]) for k in bars],
-        parts.values[bars],
+        values[bars],
         deal=in_words(a.deal),
         totals=dict(zip(_names(a, order), said.values(), strict=True)),
     )
@@ -83,23 +81,23 @@ def _flow(a: Assessment) -> Spec:
 
 
 def _riders(a: Assessment) -> Spec:
-    r, chair = a.riders, a.chairs[0]
-    if r is None or not r.terms:
+    chair = a.chairs[0]
+    mine = [t for t in a.terms if t.party == chair]
+    if not mine:
         raise QuestionError("a picture of the riders needs a deal that changes at least two terms")
-    i = r.parties.index(chair)
     return charts.riders(
-        [in_words(t) for t in r.terms],
-        r.shapley[:, i],
-        r.leave_one_out[:, i],
+        [in_words(t.term) for t in mine],
+        np.array([t.share.value for t in mine]),
+        np.array([t.without.value for t in mine]),
         deal=in_words(a.deal),
         party=_names(a, [chair])[0],
     )
 
 
-def _gradients(a: Assessment) -> Spec:
+def _swings(a: Assessment) -> Spec:
     chair = a.chairs[0]
     mine = [s for s in a.sensitivities if s.party == chair]
-    half = np.array([s.swing / 2 for s in mine])  # to either side of the middle of the range
+    half = np.array([s.swing.value / 2 for s in mine])  # to either side of the middle
     return charts.gradients(
         [in_words(s.assumption) for s in mine],
         -half,
@@ -119,5 +117,5 @@ DRAWN: dict[str, Callable[[Assessment], Spec]] = {
     "interests": _interests,
     "flow": _flow,
     "riders": _riders,
-    "gradients": _gradients,
+    "swings": _swings,
 }

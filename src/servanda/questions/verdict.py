@@ -1,28 +1,25 @@
 """Sign, do not sign, or only if: the verdict from one chair, with what it rests on.
 
-In: worth to one party over worlds and at the modal world, and the rest of the assessment. Out: a
-`Verdict`. "Sign" needs worth above zero in three quarters of the worlds (by weight), "do not sign"
-at most one quarter, and neither may turn when every worth is shifted by the grid error; between
-them the verdict names the one condition, an assumption's range or a hypothesis, that best separates
-the worlds. A deal that is worth nothing either way in every world changes nothing.
+In: worth to one party over worlds, and the rest of the assessment. Out: a `Verdict`. "Sign" needs
+worth above zero in three quarters of the worlds (by weight), "do not sign" in at most one quarter,
+and neither may turn within the error of that share, worlds and grids together; between them the
+verdict names the one condition, an assumption's range or a hypothesis, that best separates the
+worlds. A deal that is worth nothing either way in every world changes nothing.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import xarray as xr
 
-from servanda.questions.assessment import Created, Sham, Verdict
-from servanda.questions.riders import Riders
-from servanda.questions.spread import Spread
+from servanda.game.errors import Estimate
+from servanda.questions.assessment import Added, Created, Sham, Verdict
+from servanda.questions.spread import spread
 from servanda.scenario.model import Proposal, Scenario
-from servanda.scenario.weighted import share
 from servanda.scenario.worlds import Worlds
-from servanda.show.figures import figure, sign_uncertain
+from servanda.show.figures import estimated
 
 SIGN = 0.75
 REFUSE = 0.25
@@ -46,28 +43,23 @@ def verdict_from(
     scenario: Scenario,
     proposal: Proposal,
     sample: Worlds,
-    worth: Spread,
     values: np.ndarray,
+    mean: Estimate,
+    better: Estimate,
+    modal: float,
     stakes: float,
-    interests: xr.DataArray,
+    interests: Mapping[str, Estimate],
     shams: tuple[Sham, ...],
     created: Created | None,
-    riders: Riders | None,
-    errors: Mapping[str, float],
+    terms: tuple[Added, ...],
 ) -> Verdict:
-    """The verdict for one party (see the module's text).
-
-    `errors` are the grid errors of worth, by party; what is missing was not estimated.
-    """
+    """The verdict for one party (see the module's text); `values` are its worth, [world]."""
     w = np.asarray(sample.weight)
-    good = share(values > 0, w)
     split = best_split(scenario, sample, values > 0)
     condition = ""
-    error = errors.get(party, math.nan)
-    slack = error if math.isfinite(error) else 0.0
-    answers = {_answer(share(values > shift, w)) for shift in (-slack, 0.0, slack)}
+    answers = {_answer(x) for x in (better.low, better.value, better.high)}
     answer = answers.pop() if len(answers) == 1 else None
-    turned = answer is None and _answer(good) is not None
+    turned = answer is None and _answer(better.value) is not None
     if not values.any():
         answer, turned = "changes nothing", False
     if answer is None:
@@ -77,16 +69,17 @@ def verdict_from(
             f"{split.text}: worth signing in {_percent(split.inside)} of those worlds, "
             f"{_percent(split.outside)} of the others"
         )
-    reasons = _reasons(party, labels, scenario, errors, interests, shams, created, riders)
+    reasons = _reasons(party, labels, scenario, interests, shams, created, terms)
     if turned:
-        reasons.insert(0, f"the grid error of its worth, ±{slack:.1g}, could turn the verdict")
+        reasons.insert(0, "the error of that share, worlds and grids, could turn the verdict")
     return Verdict(
         party=party,
         answer=answer,
         asked=party in proposal.signatories,
-        worth=worth,
-        share=good,
-        margin=worth.median / stakes if stakes > 0 else float("nan"),
+        worth=spread(modal, values, w),
+        mean=mean,
+        share=better,
+        margin=mean.value / stakes if stakes > 0 else float("nan"),
         condition=condition,
         reasons=tuple(reasons),
     )
@@ -168,51 +161,50 @@ def _reasons(
     party: str,
     labels: dict[str, str],
     scenario: Scenario,
-    errors: Mapping[str, float],
-    interests: xr.DataArray,
+    interests: Mapping[str, Estimate],
     shams: tuple[Sham, ...],
     created: Created | None,
-    riders: Riders | None,
+    terms: tuple[Added, ...],
 ) -> list[str]:
     """The largest gain and loss by interest, the costliest rider, sham and created problem."""
     own = {
-        name: float(interests.sel(interest=f"{party}.{name}"))
+        name: interests[f"{party}.{name}"]
         for name in scenario.interests.get(party, {})
+        if f"{party}.{name}" in interests
     }
-    error = errors.get(party, math.nan)
     out = []
     if own:
-        up = max(own, key=lambda k: own[k])
-        down = min(own, key=lambda k: own[k])
+        up = max(own, key=lambda k: own[k].value)
+        down = min(own, key=lambda k: own[k].value)
         parts = []
-        small = 0.1 * max(own[up], -own[down])  # next to the other, not worth a line
-        if own[up] > small:
-            parts.append(f"largest gain: {up.replace('_', ' ')} ({figure(own[up], error)})")
-        if -own[down] > small:
-            parts.append(f"largest loss: {down.replace('_', ' ')} ({figure(own[down], error)})")
+        small = 0.1 * max(own[up].value, -own[down].value)  # next to the other, not worth a line
+        if own[up].value > small:
+            parts.append(f"largest gain: {up.replace('_', ' ')} ({estimated(own[up])})")
+        if -own[down].value > small:
+            parts.append(f"largest loss: {down.replace('_', ' ')} ({estimated(own[down])})")
         if parts:
             out.append(", ".join(parts))
-    if riders is not None and riders.terms:
-        i = riders.parties.index(party)
-        k = int(np.argmin(riders.leave_one_out[:, i]))
-        if riders.leave_one_out[k, i] < 0:
-            name = scenario.terms[riders.terms[k]].label or riders.terms[k]
-            loss = figure(float(riders.leave_one_out[k, i]), error)
-            out.append(f"costliest term: {name} ({loss} against leaving it out)")
+    mine = [t for t in terms if t.party == party]
+    if mine:
+        worst = min(mine, key=lambda t: t.without.value)
+        if worst.without.value < 0:
+            name = scenario.terms[worst.term].label or worst.term
+            out.append(
+                f"costliest term: {name} ({estimated(worst.without)} against leaving it out)"
+            )
     for s in shams:
         if s.sham:
-            doubt = errors.get(s.party, math.nan)
-            unsure = sign_uncertain(s.worth, doubt) or sign_uncertain(s.worth_bound, doubt)
             out.append(
-                f"{labels[s.party]} {'perhaps ' if unsure else ''}signs only because it can break: "
-                f"bound to its word the deal is worth {figure(s.worth_bound, doubt)} to it"
+                f"{labels[s.party]} signs only because it can break: bound to its word the deal is "
+                f"worth {estimated(s.worth_bound)} to it"
             )
-    if created is not None and party in created.relief and created.relief[party] > 0:
-        who, relief = labels[created.asker], figure(created.relief[party], error)
-        out.append(
-            f"if {who} simply stopped the harm it offers to stop, "
-            f"{labels[party]} would gain {relief} without a deal"
-        )
+    if created is not None and party in created.relief:
+        relief = created.relief[party]
+        if relief.value > 2 * relief.error:
+            out.append(
+                f"if {labels[created.asker]} simply kept its side and asked for nothing, "
+                f"{labels[party]} would gain {estimated(relief)}"
+            )
     return out
 
 

@@ -11,6 +11,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from servanda.game.errors import EIGHT_IN_TEN, Estimate
 from servanda.scenario.weighted import weighted_quantiles
 
 MINUS = "\N{MINUS SIGN}"
@@ -59,6 +60,23 @@ def figure(value: float, error: float = math.nan, *, places: int | None = None) 
     else:
         text = f"{rounded:+,.{max(places, 0)}f}"
     return text.replace("-", MINUS) + mark
+
+
+TWICE = 2.0
+"""Standard errors within which a figure is taken to lie: what `?` and digits go by."""
+
+
+def estimated(x: Estimate, scale: float = 1.0, *, places: int | None = None) -> str:
+    """A figure over worlds as `figure` says it, with the digits that its error supports."""
+    return figure(x.value * scale, TWICE * x.error * abs(scale), places=places)
+
+
+def give_or_take(x: Estimate, scale: float = 1.0) -> str:
+    """The error of a figure: "±0.2", within which it lies with 80 %; "" if there is none."""
+    size = EIGHT_IN_TEN * x.error * abs(scale)
+    if not math.isfinite(size) or size < TINY:
+        return ""
+    return f"±{float(f'{size:.1g}'):g}"
 
 
 def between(low: float, high: float, *, places: int) -> str:

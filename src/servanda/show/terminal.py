@@ -14,14 +14,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from servanda.game.errors import FAILS, HANGS, HOLDS, Estimate
 from servanda.scenario.model import PER_YEAR
 from servanda.show.figures import (
+    HOPELESS,
+    TWICE,
     UNSURE,
     band,
     between,
     count,
     decimals,
+    estimated,
     figure,
+    give_or_take,
     in_worlds,
     percent,
     percent_between,
@@ -32,7 +37,7 @@ from servanda.show.page import Block, Chart, Columns, Heading, Paragraph
 from servanda.show.text_charts import terminal_survival
 
 if TYPE_CHECKING:  # for readers and type checkers: this room does not need that one to run
-    from servanda.questions.assessment import Assessment, Sensitivity, Verdict
+    from servanda.questions.assessment import Assessment, Sensitivity, Sham, Verdict
 
 OWN_UNITS = "each party's own units"
 # answer -> how it reads for a party that is asked, for one that is not, and its colour
@@ -67,8 +72,6 @@ class _Page:
         self.stakes_unit = f"{self.unit}s of stakes"
         self.one_chair = len(answer.chairs) == 1
         self.names = short_names(answer.labels)
-        survival = [e for name, e in answer.grid_error.items() if name.startswith("survival.")]
-        self.survival_error = max((e for e in survival if math.isfinite(e)), default=0.0)
 
     # -- what is offered, and the verdict --
 
@@ -89,8 +92,10 @@ class _Page:
         rows, conditions = [], []
         for v in self.answer.verdicts:
             per = self.per_stakes(v.party)
-            margin = figure(v.margin, v.worth.grid_error * per, places=self.places(v))
-            row = (self.name(v.party), _headline(v), margin, in_worlds(v.share, self.worlds))
+            row = (
+                self.name(v.party), _headline(v), estimated(v.mean, per),
+                in_worlds(v.share.value, self.worlds),
+            )  # fmt: skip
             rows.append(row)
             if v.condition:
                 words = f"{self.name(v.party)}: {in_words(v.condition)}."
@@ -99,7 +104,7 @@ class _Page:
         return [Heading("Verdicts", "from every chair"), Columns(heads, tuple(rows)), *conditions]
 
     def verdict_of(self, v: Verdict) -> list[Block]:
-        who, per, places = self.name(v.party), self.per_stakes(v.party), self.places(v)
+        who, per = self.name(v.party), self.per_stakes(v.party)
         headline = _headline(v)
         if v.answer == "only if" and v.condition:
             headline += " " + in_words(v.condition.rpartition(": worth signing in")[0])
@@ -111,23 +116,24 @@ class _Page:
             found.append(
                 Paragraph(f"{who} is not asked to sign: this is what the deal does to it.")
             )
-        margin = figure(v.margin, v.worth.grid_error * per, places=places).rstrip(UNSURE)
+        margin = estimated(v.mean, per).rstrip(UNSURE)
         worth = f"{margin} {self.stakes_unit}" if margin != "0" else "next to nothing"
         line = f"Against no deal it is worth {worth} to {who}"
         if self.worlds > 1:
+            give = give_or_take(v.mean, per)
+            places = decimals(TWICE * v.mean.error * per, v.worth.low * per, v.worth.high * per)
             ends = between(v.worth.low * per, v.worth.high * per, places=places)
-            line += f" in the middle of the worlds, {ends} in 8 of 10"
-        line += f". It is better than no deal {in_worlds(v.share, self.worlds)}."
+            line += f" on average over the worlds ({give}), " if give else " on average, "
+            line += f"{ends} in 8 of 10"
+        line += f". It is better than no deal {in_worlds(v.share.value, self.worlds)}."
         if v.answer == "changes nothing":
             where = " in every world" if self.worlds > 1 else ""
             line = f"With the deal or without it, {who} gets the same{where}."
         found.append(Paragraph(line))
-        if sign_uncertain(v.worth.median, v.worth.grid_error):
-            words = "The error of the grid is as large as that: gain or loss is uncertain"
-            found.append(Paragraph(f"{words}; run with --fine before relying on it."))
-        if v.worth.modal * v.worth.median < 0 and self.worlds > 1:
-            here = figure(v.worth.modal * per, v.worth.grid_error * per)
-            found.append(Paragraph(f"The central case alone says otherwise ({here})."))
+        if sign_uncertain(v.mean.value, TWICE * v.mean.error):
+            found.append(
+                Paragraph("Its error is as large as that: gain or loss on average is uncertain.")
+            )
         if v.condition:
             found.append(Paragraph(f"What separates the worlds: {in_words(v.condition)}."))
         return found
@@ -142,7 +148,7 @@ class _Page:
                 lines.append(Paragraph(f"- {self.name(v.party)}: {'; '.join(said)}.", hang=2))
         for reason in map(self.shortened, common):
             lines.append(Paragraph(f"- {reason[:1].upper()}{reason[1:]}.", hang=2))
-        return [Heading("Why", f"central case, {OWN_UNITS}"), *lines] if lines else []
+        return [Heading("Why", f"on average, {OWN_UNITS}"), *lines] if lines else []
 
     def shortened(self, words: str) -> str:
         """What an answer says in words, with the short names of parties."""
@@ -155,18 +161,18 @@ class _Page:
     # -- will it be signed, kept, broken --
 
     def signing(self) -> list[Block]:
-        a, w = self.answer, self.answer.weight.values
-        error = self.error("signs.all")
+        a = self.answer
         rows = []
         for party in map(str, a.signing.signatory.values):
             here, over = a.signing_modal.sel(signatory=party), a.signing.sel(signatory=party)
-            rows.append(self.chances(self.name(party), float(here), over.values, error))
-        rows.append(self.chances("All together", a.joint_modal, a.joint.values, error))
-        heads = ("", "central", *self.if_many("middle", "8 in 10 worlds"))
+            rows.append(self.chances(self.name(party), f"signs.{party}", over.values, float(here)))
+        rows.append(self.chances("All together", "signs.all", a.joint.values, a.joint_modal))
+        heads = (*self.if_many("", "mean", "8 in 10 worlds", "central case"),)
+        heads = heads or ("", "central case")
         found: list[Block] = [
             Heading("Who signs", "each, given that the others do"), Columns(heads, tuple(rows))
         ]  # fmt: skip
-        if max(a.joint_modal, float(w @ a.joint.values) / float(w.sum())) < 0.05:
+        if a.figures["signs.all"].high < 0.05:
             words = "Do not count on a signature. What follows assumes that all have signed."
             found.append(Paragraph(words))
         return found + self.reluctant()
@@ -175,19 +181,15 @@ class _Page:
         """Who would sign although no deal were better, or refuse although it were worse."""
         a, lines = self.answer, []
         for party in map(str, a.signing.signatory.values):
-            signs, worth = (
-                float(a.signing_modal.sel(signatory=party)),
-                a.worth_modal.sel(party=party),
-            )
-            gain = float(worth)
-            if sign_uncertain(gain, self.error(f"worth.{party}")) or not abs(signs - 0.5) >= 0.3:
+            signs, worth = a.figures[f"signs.{party}"], a.figures[f"worth.{party}"]
+            if sign_uncertain(worth.value, TWICE * worth.error):
                 continue
-            if signs > 0.5 and gain < 0:
+            if signs.low > 0.8 and worth.value < 0:
                 lines.append(
                     f"{self.name(party)} would rather there were no offer, yet signs: once asked, "
                     "refusing leaves it worse off (who is blamed, and what follows)."
                 )
-            elif signs < 0.5 and gain > 0:
+            elif signs.high < 0.2 and worth.value > 0:
                 lines.append(
                     f"{self.name(party)} gains against no deal, yet refuses: once asked, refusing "
                     "leaves it better off still."
@@ -205,35 +207,60 @@ class _Page:
         if len(period) > 1:
 
             def draw(width: int, ascii_only: bool) -> str:
-                return terminal_survival(period, modal, low, high, min(width, 78), 7,
+                return terminal_survival(period, mean, low, high, min(width, 78), 7,
                                          unit=self.unit, ascii_only=ascii_only)  # fmt: skip
 
-            shade = "; shade: 8 in 10 worlds" if self.worlds > 1 else ""
-            legend = f"Line: in force, central case{shade}."
-            found += [Chart(draw), Paragraph(legend, "dim")]
+            many = self.worlds > 1
+            legend = "in force, mean over worlds; shade: 8 in 10 worlds" if many else "in force"
+            found += [Chart(draw), Paragraph(f"Line: {legend}.", "dim")]
         dates = a.dates()
-        if dates[0] > 1 and modal[list(period).index(dates[0])] < 0.5:
+        if dates[0] > 1 and mean[list(period).index(dates[0])] < 0.5:
             dates = [1, *dates]  # what ends early is over before the usual dates
-        errors = [self.error(f"survival.{t}") for t in dates]
-        errors = [e if math.isfinite(e) else self.survival_error for e in errors]
-        at = list(zip([list(period).index(t) for t in dates], errors, strict=True))
-        rows: list[tuple[str, ...]] = []
-        rows.append(("In force, central case", *(percent(modal[k], e) for k, e in at)))
+        at = [list(period).index(t) for t in dates]
+
+        def row(title: str, name: str) -> tuple[str, ...]:
+            known = [a.figures[f"{name}.{t}"] for t in dates]
+            return (title, *(percent(x.value, TWICE * x.error) for x in known))
+
+        rows = [row("In force" + (", mean" if self.worlds > 1 else ""), "survival")]
+        if any(b.false_alarm > 0 for b in a.breakers):
+            rows.append(row("- if nobody is wrongly accused", "unaccused"))
         if self.worlds > 1:
-            ends = (percent_between(low[k], high[k], e) for k, e in at)
-            rows += [("8 in 10 worlds", *ends),
-                     ("Mean over worlds", *(percent(mean[k], e) for k, e in at))]  # fmt: skip
-        w = a.weight.values / a.weight.values.sum()
-        for name, chance in (
-            ("- broken", w @ a.broken.values.sum(axis=2)), ("- has run out", w @ a.expired.values)
+            rows.append(("- in 8 of 10 worlds", *(percent_between(low[k], high[k]) for k in at)))
+            rows.append(("- in the central case", *(percent(modal[k]) for k in at)))
+        for title, name in (
+            ("Truly broken", "breaks"), ("Ended by a false alarm", "accused"),
+            ("Has run out", "expired"),
         ):  # fmt: skip
-            if name == "- broken" or np.nanmax(chance, initial=0.0) >= 0.005:
-                rows.append((name, *(percent(float(chance[k]), e) for k, e in at)))
+            if name == "breaks" or max(a.figures[f"{name}.{t}"].value for t in dates) >= 0.005:
+                rows.append(row(title, name))
         found.append(Columns((f"After {self.unit}s", *map(str, dates)), tuple(rows)))
-        if rows[-1][0] == "- has run out":
+        if rows[-1][0] == "Has run out":
             words = "Has run out: as agreed, or not renewed. That is not a breach."
             found.append(Paragraph(words, "dim"))
-        return found
+        return found + self.two_futures()
+
+    def two_futures(self) -> list[Block]:
+        """In how many worlds it is kept, is not, and hangs on what parties expect."""
+        f = self.answer.futures
+        if not f or not self.answer.breakers or self.worlds == 1:
+            return []
+        said = [
+            f"{words} {in_worlds(f[name], 10**9)}"
+            for name, words in (
+                (HOLDS, "is kept"), (FAILS, "is broken"),
+                (HANGS, "hangs on what the parties expect of each other"),
+            )
+            if f[name] >= 0.005
+        ]  # fmt: skip
+        line = f"To {self.unit} {int(self.answer.survival.period[-1])}, or until it runs out, it "
+        line += "; it ".join(said).replace("in all 1000000000 worlds", "in every world") + "."
+        if f[HANGS] >= 0.005:
+            line += (
+                " Hangs: two solutions of one and the same world disagree outright, so that the "
+                "model itself does not decide."
+            )
+        return [Paragraph(line)]
 
     def breakers(self) -> list[Block]:
         heading = Heading("Who breaks it, and when")
@@ -242,24 +269,26 @@ class _Page:
             return [heading, Paragraph(words)]
         rows, quiet, alarms = [], [], []
         for b in self.answer.breakers:
-            p, label = b.probability, in_words(b.label)
-            if b.false_alarm > 0 and max(p.modal, p.high) >= 0.005:
+            label = in_words(b.label)
+            if b.false_alarm > 0:
                 alarms.append(f"{label}, {percent(b.false_alarm)} a {self.unit}")
-            if max(p.modal, p.high) < 0.005:
+            if max(b.breaks.value, b.band[1], b.accused.value) < 0.005:
                 quiet.append(f"{self.name(b.party)} ({label})")
                 continue
             when = "-"
-            if math.isfinite(b.median_period) and p.modal >= 0.005:
+            if math.isfinite(b.median_period) and b.breaks.value >= 0.005:
                 when = f"by {self.unit} {max(1, round(b.median_period))}"
-            e = self.survival_error
-            ends = self.if_many(percent_between(p.low, p.high, e))
-            rows.append((f"{self.name(b.party)}: {label}", percent(p.modal, e), *ends, when))
+            rows.append((
+                f"{self.name(b.party)}: {label}", _percent(b.breaks),
+                *self.if_many(percent_between(*b.band)), when, _percent(b.accused),
+            ))  # fmt: skip
         found: list[Block] = [heading]
         if rows:
-            heads = ("party: its duty", "central", *self.if_many("8 in 10 worlds"), "half of that")
+            heads = ("party: its duty", "truly breaks", *self.if_many("8 in 10 worlds"),
+                     "half of that", "is wrongly accused")  # fmt: skip
             found.append(Columns(heads, tuple(rows)))
         if alarms:
-            words = "False alarms, which need no breach, are counted: " + "; ".join(alarms) + "."
+            words = "False alarms, which need no breach, are put in: " + "; ".join(alarms) + "."
             found.append(Paragraph(words, hang=2))
         if quiet:
             found.append(Paragraph("Hardly ever: " + "; ".join(quiet) + ".", hang=2))
@@ -268,137 +297,129 @@ class _Page:
     def shams(self) -> list[Block]:
         rows = []
         for s in self.answer.shams:
-            error = self.error(f"worth.{s.party}")
-            places = decimals(error, s.worth, s.worth_bound)
-            free, bound = (figure(x, error, places=places) for x in (s.worth, s.worth_bound))
-            unsure = UNSURE if UNSURE in free + bound else ""
-            sham = "yes" + unsure if s.sham else "no"
-            rows.append((self.name(s.party), free, bound, sham))
+            rows.append((self.name(s.party), *self.pair(s.worth, s.worth_bound), self.sham(s)))
         if not rows:
             return []
-        heads = ("worth, central case", "free to break", "hands tied", "signs only to break")
+        heads = ("worth, mean", "free to break", "hands tied", "signs only to break")
         return [Heading("Would each sign with its own hands tied?"), Columns(heads, tuple(rows))]
+
+    def sham(self, s: Sham) -> str:
+        """Whether a party signs only to break: a flat word only where nothing could turn it."""
+        if s.sham is not None:
+            return "yes" if s.sham else "no"
+        if TWICE * s.share.error >= HOPELESS:
+            return "not decided"
+        return in_worlds(s.share.value, 10**9)
 
     # -- what it is worth, and what makes it so --
 
     def worth(self) -> list[Block]:
         a, rows = self.answer, []
         for party in a.parties:
-            low, middle, high = band(a.worth.sel(party=party), a.weight)
-            modal, error = float(a.worth_modal.sel(party=party)), self.error(f"worth.{party}")
-            per = self.per_stakes(party)
-            places = decimals(error, modal, low, high)
-            in_stakes = decimals(error * per, modal * per, low * per, high * per)
+            low, _, high = band(a.worth.sel(party=party), a.weight)
+            mean, modal = a.figures[f"worth.{party}"], float(a.worth_modal.sel(party=party))
+            per, twice = self.per_stakes(party), TWICE * mean.error
+            places = decimals(twice, mean.value, low, high)
             rows.append((
-                self.name(party), figure(modal, error, places=places),
-                *self.if_many(figure(middle, error, places=places),
-                              between(low, high, places=places)),
-                figure(middle * per, error * per, places=in_stakes),
+                self.name(party), estimated(mean, places=places), give_or_take(mean),
+                *self.if_many(between(low, high, places=places)),
+                estimated(mean, per),
+                *self.if_many(figure(modal, places=places)),
             ))  # fmt: skip
-        heads = ("", "central", *self.if_many("middle", "8 in 10 worlds"), self.stakes_unit)
+        heads = ("", self.mean(), "", *self.if_many("8 in 10 worlds"), self.stakes_unit,
+                 *self.if_many("central case"))  # fmt: skip
         remark = f"against no deal, in {OWN_UNITS}"
         return [Heading("What it is worth", remark), Columns(heads, tuple(rows))]
 
     def interests(self) -> list[Block]:
-        found = self.answer.worth_by_interest
-        own: dict[str, list[tuple[str, float]]] = {p: [] for p in self.answer.chairs}
-        for full, value in zip(map(str, found.interest.values), found.values, strict=True):
+        own: dict[str, list[tuple[str, Estimate]]] = {p: [] for p in self.answer.chairs}
+        for full, x in self.answer.interests.items():
             party, _, name = full.partition(".")
-            own.setdefault(party, []).append((name, float(value)))
+            own.setdefault(party, []).append((name, x))
         lines = []
         for party, parts in own.items():
-            top = sorted(parts, key=lambda part: -abs(part[1]))[:4]
-            top = [(name, x) for name, x in top if abs(x) > 0.02 * abs(top[0][1])]
-            error = self.error(f"worth.{party}")
-            places = decimals(error, *(x for _, x in top))
-            figures = [(in_words(name), figure(x, error, places=places)) for name, x in top]
+            top = sorted(parts, key=lambda part: -abs(part[1].value))[:4]
+            top = [(name, x) for name, x in top if abs(x.value) > 0.02 * abs(top[0][1].value)]
+            figures = [(in_words(name), estimated(x)) for name, x in top]
             said = [f"{name} {x}" for name, x in figures if x.rstrip(UNSURE) != "0"]
-            unsure = any(x != 0 for _, x in top) and error > 0
-            words = "no change" + (" that the grid error supports" if unsure else "")
+            unsure = any(x.value != 0 for _, x in top)
+            words = "no change" + (" that its error supports" if unsure else "")
             words = ", ".join(said) or words
             lines.append(Paragraph(f"{self.name(party)}: {words}.", hang=2))
-        remark = "what makes up that worth, central case"
+        remark = f"what makes up that worth, {self.mean()}"
         return [Heading("Biggest interests", remark), *lines] if any(own.values()) else []
 
     def riders(self) -> list[Block]:
-        r = self.answer.riders
-        if r is None or not r.terms:
+        terms = list(dict.fromkeys(t.term for t in self.answer.terms))
+        if not terms:
             return []
-        chairs = [p for p in self.answer.chairs if p in r.parties]
-        at = [r.parties.index(p) for p in chairs]
-        rows = []
-        for k, term in enumerate(r.terms):
+        chairs, rows = self.answer.chairs, []
+        at = {(t.term, t.party): t for t in self.answer.terms}
+        for term in terms:
             cells = []
-            for i, party in zip(at, chairs, strict=True):
-                error = np.fmax(self.error(f"worth.{party}"), r.error[k, i])
-                alone, fair = float(r.leave_one_out[k, i]), float(r.shapley[k, i])
-                places = decimals(error, alone, fair)
-                cells.append(figure(alone, error, places=places))
-                if self.one_chair:
-                    cells.append(figure(fair, error, places=places))
+            for party in chairs:
+                added = at[term, party]
+                cells += (
+                    self.pair(added.without, added.share)
+                    if self.one_chair
+                    else [estimated(added.without)]
+                )
             rows.append((in_words(term), *cells))
         heads: tuple[str, ...]
         if self.one_chair:
             heads = (f"to {self.name(chairs[0])}", "lost without it", "average share (Shapley)")
         else:
             heads = ("lost without it, to", *(self.name(p) for p in chairs))
-        remark = f"central case, {OWN_UNITS}"
+        remark = f"{self.mean()}, {OWN_UNITS}"
         return [Heading("What each term adds", remark), Columns(heads, tuple(rows))]
 
     def timing(self) -> list[Block]:
-        flow, exposure = self.answer.flow_difference, self.answer.exposure
-        year, rows = min(PER_YEAR.get(self.unit, 1), len(flow.period)), []
-        parts = [flow.values[:year], *([flow.values[year:]] if year < len(flow.period) else [])]
-        for k, party in enumerate(map(str, flow.party.values)):
-            figures = [float(part[:, k].sum()) for part in parts]
-            if exposure:
-                figures.append(exposure.get(party, math.nan))
-            error = self.error(f"worth.{party}")
-            places = decimals(error, *figures)
-            rows.append((self.name(party), *(figure(x, error, places=places) for x in figures)))
-        if not rows or not len(flow.period):
+        periods = len(self.answer.flow_difference.period)
+        year, rows = min(PER_YEAR.get(self.unit, 1), periods), []
+        exposed = any(math.isfinite(t.exposure.value) for t in self.answer.timing)
+        more = year < periods
+        for t in self.answer.timing:
+            known = [t.first, *([t.later] if more else []), *([t.exposure] if exposed else [])]
+            rows.append((self.name(t.party), *map(estimated, known)))
+        if not rows or not periods:
             return []
         first = f"first {count(year, self.unit)}" if year > 1 else f"first {self.unit}"
-        heads: tuple[str, ...] = ("", first, *(["later"] if len(parts) > 1 else []))
-        heads += ("signed, then broken",) if exposure else ()
+        heads: tuple[str, ...] = ("", first, *(["later"] if more else []))
+        heads += ("signed, then broken",) if exposed else ()
         found: list[Block] = [
-            Heading("Who gets what, when", f"deal minus no deal, central case, {OWN_UNITS}"),
+            Heading("Who gets what, when", f"deal minus no deal, {self.mean()}, {OWN_UNITS}"),
             Columns(heads, tuple(rows)),
         ]
-        if exposure:
+        if exposed:
             words = "Signed, then broken: against never having signed; discounted, as worth is."
             found.append(Paragraph(words, "dim"))
         return found
 
     def assumptions(self) -> list[Block]:
-        found = [
-            s for s in self.answer.sensitivities
-            if s.party in self.answer.chairs and math.isfinite(s.swing)
-        ]  # fmt: skip
+        found = [s for s in self.answer.sensitivities if s.party in self.answer.chairs]
 
         def size(s: Sensitivity) -> float:
-            return abs(s.swing) * float(np.nan_to_num(self.per_stakes(s.party)))
+            return abs(s.swing.value) * float(np.nan_to_num(self.per_stakes(s.party)))
 
         found.sort(key=size, reverse=True)
         found = [s for s in found[:3] if size(s) > 1e-3 * size(found[0])]
         lines = []
         for s in found:
-            change = figure(s.swing, self.error(f"worth.{s.party}"))
-            words = f"- {in_words(s.assumption)}: {change} to {self.name(s.party)}"
-            lines.append(Paragraph(words, hang=2))
-        remark = "worth at the high end of the range minus worth at the low end"
+            ends = " to ".join(f"{x:.3g}" for x in s.ends)
+            words = f"- {in_words(s.assumption)}: {estimated(s.swing)} to {self.name(s.party)}"
+            lines.append(Paragraph(f"{words} (from {ends}).", hang=2))
+        remark = "worth at the high end of a range minus at the low end, both solved, central case"
         return [Heading("What matters most", remark), *lines] if lines else []
 
     # -- how sure is that --
 
     def foot(self, marked: bool) -> list[Block]:
         a = self.answer
-        over = "Middle, 8 in 10 (10 to 90 %), mean and shares" if self.worlds > 1 else "Shares"
+        over = "Mean, 8 in 10 (10 to 90 %) and shares" if self.worlds > 1 else "Shares"
         lines = [
             "A world is one draw of all uncertain numbers and rival readings: "
             f"{count(self.worlds, 'world')}, seed {a.seed}. {over} are over worlds. The central "
-            "case has every number at its likeliest: interests, terms, timing, exposure and what "
-            "matters most are of it alone.",
+            "case has every number at its likeliest; it explains, and is no headline.",
             f"One {self.unit} of stakes: the gap between a party's best and worst {self.unit} "
             "without a deal. Units of different parties cannot be compared.",
         ]
@@ -408,11 +429,16 @@ class _Page:
             lines.append("No deal: this offer is withdrawn and no other follows.")
         else:
             lines.append(f"No deal: {in_words(a.otherwise)} is on the table instead.")
-        lines += [self.grid(), f"Solved: {clean(a.solves, 200)}."]
+        lines += [self.grid(), f"Solved: {clean(a.solves, 400)}."]
+        lines.append(
+            "±: the figure lies within this with 80 %, worlds and grids together. Digits go by "
+            "twice its standard error."
+        )
         if marked:
-            lines.append(f"{UNSURE} after a figure: sign uncertain, the grid error could turn it.")
-        if max(self.survival_error, self.error("signs.all")) >= 0.05:
-            lines.append("~ or unclear, of a percentage: the grid error supports no finer figure.")
+            lines.append(f"{UNSURE} after a figure: sign uncertain, its error could turn it.")
+        chances = [x for name, x in a.figures.items() if name.split(".")[0] in CHANCES]
+        if any(TWICE * x.error >= 0.05 for x in chances):
+            lines.append("~ or unclear, of a percentage: its error supports no finer figure.")
         lines += [f"Note: {self.shortened(note).rstrip('.')}." for note in a.notes]
         lines.append(f"Servanda {a.version}, scenario {clean(a.hash)[:12]}.")
         heading = Heading("How to read this")
@@ -421,47 +447,59 @@ class _Page:
     def grid(self) -> str:
         a = self.answer
         if not a.levels:
-            return "No stocks: figures are exact, without a grid or sampled paths."
-        line = f"Grid of {' × '.join(map(str, a.levels))} points"
-        line += f", {a.paths} paths" if a.paths else ""
-        if a.central_levels != a.levels:
-            line += f"; {' × '.join(map(str, a.central_levels))} points in the central case;"
-            line += " worths are read off paths"
-        known = [(p, self.error(f"worth.{p}")) for p in a.parties]
-        said = [f"{self.name(p)} ±{_one_digit(e)}" for p, e in known if math.isfinite(e)]
-        if not said:
-            return line + "; its error was not estimated."
-        line += f". Estimated grid error of worth: {', '.join(said)}"
-        points = 100 * self.survival_error
-        return f"{line}; of survival: up to {count(max(round(points), 1), 'point')}."
+            return "No stocks: a world is solved exactly, without a grid or sampled paths."
+        line = f"Every world has its own randomly shifted grid of {_times(a.levels)} points"
+        line += f" and {a.paths} paths" if a.paths else ""
+        if not a.finer_levels:
+            return line + "; no finer grid fits, so that what grids lean by is unknown."
+        line += f"; what these lean by is measured on {_times(a.finer_levels)} points"
+        leans = [
+            f"{self.name(p)} {figure(-x.lean)}"
+            for p in a.parties
+            if (x := a.figures[f"worth.{p}"]).lean != 0
+        ]
+        said = f", and taken off where it is significant (worth: {', '.join(leans)})"
+        return line + (said if leans else ", and is nowhere significant for worth") + "."
 
     # -- shared --
 
     def name(self, party: str) -> str:
         return self.names.get(party) or in_words(party)
 
-    def error(self, headline: str) -> float:
-        """The estimated grid error of a headline; nan if none was made."""
-        return float(self.answer.grid_error.get(headline, math.nan))
-
     def per_stakes(self, party: str) -> float:
         """What turns a party's own unit into periods of its stakes; nan without stakes."""
         stakes = self.answer.stakes.get(party, 0.0)
         return 1.0 / stakes if stakes > 0 else math.nan
 
-    def places(self, v: Verdict) -> int:
-        per = self.per_stakes(v.party)
-        ends = (v.worth.low * per, v.worth.high * per)
-        return decimals(v.worth.grid_error * per, v.margin, *ends)
+    def mean(self) -> str:
+        return "mean over worlds" if self.worlds > 1 else "the one world"
+
+    def pair(self, *both: Estimate) -> list[str]:
+        """Figures of one row, with the same digits."""
+        places = min(decimals(TWICE * x.error, x.value) for x in both)
+        return [estimated(x, places=places) for x in both]
 
     def if_many(self, *cells: str) -> tuple[str, ...]:
         """Cells that only make sense over several worlds."""
         return cells if self.worlds > 1 else ()
 
-    def chances(self, name: str, here: float, over: ArrayLike, error: float) -> tuple[str, ...]:
-        low, middle, high = band(over, self.answer.weight)
-        spread = (percent(middle, error), percent_between(low, high, error))
-        return (name, percent(here, error), *self.if_many(*spread))
+    def chances(self, name: str, headline: str, over: ArrayLike, central: float) -> tuple[str, ...]:
+        x = self.answer.figures[headline]
+        if self.worlds == 1:
+            return (name, percent(central))
+        low, _, high = band(over, self.answer.weight)
+        return (name, _percent(x), percent_between(low, high), percent(central))
+
+
+CHANCES = ("signs", "survival", "unaccused", "breaks", "accused", "expired")
+
+
+def _percent(x: Estimate) -> str:
+    return percent(x.value, TWICE * x.error)
+
+
+def _times(levels: tuple[int, ...]) -> str:
+    return " × ".join(map(str, levels))
 
 
 def _marked(block: Block) -> bool:
@@ -479,7 +517,3 @@ def _escaped(name: str) -> str:
 def _headline(v: Verdict) -> str:
     asked, other, _ = ANSWERS.get(v.answer, (v.answer.upper(), v.answer, ""))
     return asked if v.asked else f"not asked; {other}"
-
-
-def _one_digit(value: float) -> str:
-    return f"{float(f'{value:.1g}'):g}"
