@@ -43,7 +43,11 @@ SomeWorlds = Annotated[
 Seed = Annotated[int, Parameter(help="Which draws: the same seed, the same result.")]
 Fine = Annotated[
     bool,
-    Parameter(negative="", show_default=False, help="More worlds, more of them on a finer grid: slower, smaller errors."),
+    Parameter(
+        negative="",
+        show_default=False,
+        help="More worlds, more of them on a finer grid: slower, smaller errors.",
+    ),
 ]
 Kept = Annotated[
     Path | None,

@@ -229,7 +229,7 @@ class Reading:
         return tuple(found)
 
     def _breakers(self, w: np.ndarray) -> tuple[Breaker, ...]:
-        names = list(self.job.scenario.obligations)
+        names = list(map(str, self.found.here.broken.obligation.values))
         env = dict(zip(self.sample.names, modal(self.job.scenario).values[0], strict=True))
         found = []
         for o in self.job.duties:

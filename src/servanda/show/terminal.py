@@ -277,7 +277,7 @@ class _Page:
                 continue
             when = "-"
             if math.isfinite(b.median_period) and b.breaks.value >= 0.005:
-                when = f"by {self.unit} {max(1, round(b.median_period))}"
+                when = f"{self.unit} {max(1, round(b.median_period))}"
             rows.append((
                 f"{self.name(b.party)}: {label}", _percent(b.breaks),
                 *self.if_many(percent_between(*b.band)), when, _percent(b.accused),
@@ -285,10 +285,14 @@ class _Page:
         found: list[Block] = [heading]
         if rows:
             heads = ("party: its duty", "truly breaks", *self.if_many("8 in 10 worlds"),
-                     "half of that", "is wrongly accused")  # fmt: skip
+                     "half by", "accused")  # fmt: skip
             found.append(Columns(heads, tuple(rows)))
         if alarms:
-            words = "False alarms, which need no breach, are put in: " + "; ".join(alarms) + "."
+            words = (
+                "Accused: ended by a false alarm, without a breach. These are put in: "
+                + "; ".join(alarms)
+                + "."
+            )
             found.append(Paragraph(words, hang=2))
         if quiet:
             found.append(Paragraph("Hardly ever: " + "; ".join(quiet) + ".", hang=2))
@@ -317,17 +321,15 @@ class _Page:
         a, rows = self.answer, []
         for party in a.parties:
             low, _, high = band(a.worth.sel(party=party), a.weight)
-            mean, modal = a.figures[f"worth.{party}"], float(a.worth_modal.sel(party=party))
+            mean = a.figures[f"worth.{party}"]
             per, twice = self.per_stakes(party), TWICE * mean.error
             places = decimals(twice, mean.value, low, high)
             rows.append((
                 self.name(party), estimated(mean, places=places), give_or_take(mean),
                 *self.if_many(between(low, high, places=places)),
                 estimated(mean, per),
-                *self.if_many(figure(modal, places=places)),
             ))  # fmt: skip
-        heads = ("", self.mean(), "", *self.if_many("8 in 10 worlds"), self.stakes_unit,
-                 *self.if_many("central case"))  # fmt: skip
+        heads = ("", "mean", "", *self.if_many("8 in 10 worlds"), self.stakes_unit)
         remark = f"against no deal, in {OWN_UNITS}"
         return [Heading("What it is worth", remark), Columns(heads, tuple(rows))]
 
@@ -408,7 +410,7 @@ class _Page:
             ends = " to ".join(f"{x:.3g}" for x in s.ends)
             words = f"- {in_words(s.assumption)}: {estimated(s.swing)} to {self.name(s.party)}"
             lines.append(Paragraph(f"{words} (from {ends}).", hang=2))
-        remark = "worth at the high end of a range minus at the low end, both solved, central case"
+        remark = "worth at the high end of its range minus at the low end"
         return [Heading("What matters most", remark), *lines] if lines else []
 
     # -- how sure is that --
