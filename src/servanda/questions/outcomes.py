@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jax
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
@@ -31,6 +32,7 @@ from servanda.game.solve import signing_at_start
 from servanda.game.stationary import stirring_from
 from servanda.questions.in_chunks import Rows, columns_of, digest, figure_of, in_chunks
 from servanda.runs import Chunk
+from servanda.scenario.formulas import evaluate
 from servanda.scenario.model import Obligation, Proposal, Scenario
 from servanda.scenario.worlds import Worlds
 
@@ -56,9 +58,12 @@ class Outcomes:
     asked) and `joint` that all do. `tied` is the worth to a party with its own hands bound to its
     duties (NaN: it has none). `restless` [world, deal] is what one more period past the horizon
     changes, in stakes: above `period.RESTLESS` values go round in circles. `survival` and `expired`
-    are [world, deal, period], `broken` [world, deal, period, obligation]. The courses `stock`,
-    `moves`, `flow` and `value` are those of the world after the signature, whatever becomes of the
-    deal, with the deal `never` as the last; they are empty unless asked for.
+    are [world, deal, period], `broken` [world, deal, period, obligation]; `accused` is the part of
+    `broken` that was a notice without a breach. `unaccused` and `unaccused_broken` are `survival`
+    and `broken` of the same play if nobody is ever wrongly accused: what false alarms do, which are
+    put in, is not in them. The courses `stock`, `moves`, `flow` and `value` are those of the world
+    after the signature, whatever becomes of the deal, with the deal `never` as the last; they are
+    empty unless asked for.
     """
 
     worth: xr.DataArray
@@ -70,6 +75,9 @@ class Outcomes:
     survival: xr.DataArray
     expired: xr.DataArray
     broken: xr.DataArray
+    accused: xr.DataArray
+    unaccused: xr.DataArray
+    unaccused_broken: xr.DataArray
     stock: xr.DataArray
     moves: xr.DataArray
     flow: xr.DataArray
@@ -133,8 +141,10 @@ class Offers:
             tied[:, d, i] = value[:, game.roots[v]["signed"], i] - no_deal[:, d, i]
         left = np.asarray(out["tail"].left)
         restless = [stirring_from(game, left, list(r.values())) for r in roots]
-        kept = course_of(out, 0) if self.wanted.survival else _nothing(game, count)
-        regime, broken = np.asarray(kept.regime), np.asarray(kept.broken)
+        kept = quiet = _nothing(game, count)
+        if self.wanted.survival:
+            kept, quiet = with_alarms_and_without(course_of(out, 0), len(roots))
+        regime, in_force = np.asarray(kept.regime), KINDS.index("in_force")
         gone = ("unsigned", "expired", "never")
         then = course_of(out, 1 if self.wanted.survival else 0) if self.wanted.courses else None
         courses = _nothing(game, count) if then is None else then
@@ -146,9 +156,12 @@ class Offers:
             "joint": joint,
             "tied": tied,
             "restless": np.stack(restless, axis=1) if restless else np.zeros((count, 0)),
-            "survival": regime[..., KINDS.index("in_force")],
+            "survival": regime[..., in_force],
             "expired": regime[..., [KINDS.index(kind) for kind in gone]].sum(axis=-1),
-            "broken": broken,
+            "broken": np.asarray(kept.broken),
+            "accused": np.asarray(kept.accused),
+            "unaccused": np.asarray(quiet.regime)[..., in_force],
+            "unaccused_broken": np.asarray(quiet.broken),
             "stock": np.asarray(courses.stock),
             "moves": _flat_moves(game, np.asarray(courses.moves)),
             "flow": np.asarray(courses.flow)[..., channels],
@@ -167,6 +180,7 @@ def axes_of(scenario: Scenario, proposals: Sequence[Proposal], wanted: Wanted) -
     over, during = np.arange(scenario.horizon + 1), np.arange(scenario.horizon)
     each = {"deal": deals, "party": parties}
     kept = {"deal": deals if wanted.survival else [], "period": over}
+    by_duty = kept | {"obligation": list(scenario.obligations)}
     along = {"deal": [*deals, NEVER] if wanted.courses else [], "period": over}
     moves = [f"{d.key}.{o}" for d in scenario.decisions for o in d.options]
     return {
@@ -178,7 +192,10 @@ def axes_of(scenario: Scenario, proposals: Sequence[Proposal], wanted: Wanted) -
         "restless": {"deal": deals},
         "survival": kept,
         "expired": kept,
-        "broken": kept | {"obligation": list(scenario.obligations)},
+        "broken": by_duty,
+        "accused": by_duty,
+        "unaccused": kept,
+        "unaccused_broken": by_duty,
         "stock": along | {"stock": list(scenario.stocks)},
         "moves": along | {"period": during, "move": moves},
         "flow": along | {"period": during, "party": parties},
@@ -237,7 +254,7 @@ def prepare(
     signed = tuple(r["signed"] for r in game.roots[: len(proposals)])
     follow = []
     if wanted.survival:
-        follow.append(Follow(signed))
+        follow.append(keeping(scenario, signed))
     if wanted.courses:
         never = game.graph.index[game.graph.never(0)]
         follow.append(Follow((*signed, never), stay=False))
@@ -246,6 +263,28 @@ def prepare(
         game, method, stakes(scenario), names, tuple(follow), wanted.paths, seed, once
     )
     return Offers(tuple(proposals), program, tuple(hands), wanted)
+
+
+def keeping(scenario: Scenario, signed: tuple[int, ...]) -> Follow:
+    """Deals followed while they are in force: as it is, then as if nobody were wrongly accused.
+
+    The latter is left out where no duty can be noticed without a breach.
+    """
+    duties = scenario.obligations.values()
+    if not any(o.false_alarm.names or evaluate(o.false_alarm, {}, np) for o in duties):
+        return Follow(signed, values=False)
+    alarms = (True,) * len(signed) + (False,) * len(signed)
+    return Follow((*signed, *signed), alarms=alarms, values=False)
+
+
+def with_alarms_and_without(course: Course, deals: int) -> tuple[Course, Course]:
+    """The two halves of what `keeping` asks for; arrays are [world, deal, ...]."""
+
+    def part(which: slice) -> Course:
+        found: Course = jax.tree.map(lambda x: np.asarray(x)[:, which], course)
+        return found
+
+    return part(slice(deals)), part(slice(-deals, None) if deals else slice(0))
 
 
 def outcomes(
