@@ -181,9 +181,7 @@ def survival_lines(
     """
     names, at = distinct(labels, "proposals"), vector(period)
     force, quiet = (shaped(x, len(names), at.size) for x in (survival, unaccused))
-    apart = [
-        bool(np.nanmax(abs(q - f), initial=0.0) > SHOWS) for q, f in zip(quiet, force, strict=True)
-    ]
+    apart = [_differ(q, f) for q, f in zip(quiet, force, strict=True)]
     first, last = extent(at)
     plot = Plot((first, last), (0.0, 1.0), height=max(300, 16 * len(names)))
     x = plot.channel(
@@ -236,3 +234,8 @@ def survival_lines(
         "height": plot.height,
         "layer": [*lines, *marks] or [rule_at(0, "y", y, plot.width)],
     }
+
+
+def _differ(one: Float[np.ndarray, " period"], other: Float[np.ndarray, " period"]) -> bool:
+    known = np.isfinite(one) & np.isfinite(other)
+    return bool((abs(one[known] - other[known]) > SHOWS).any())
