@@ -85,11 +85,19 @@ def test_the_condition_is_met_from_the_date_known_in_closed_form(fade):
     assert fade.acceptance[0].central.first[0] == np.inf
 
 
+def test_a_condition_met_at_once_is_said_in_a_sentence():
+    at_once = fading(**{"rate: 0.0": "rate: 0.1", "calm: 0.55": "calm: 0.95"})
+    page = " ".join(levers(at_once, "truce", party="hawk", worlds=1).text(300).split())
+    assert "In the central case all of them pass for the first time at the start; " in page
+    assert "first the start" not in page
+
+
 def test_the_cheapest_package_that_meets_the_condition_is_named(fade):
     assert fade.found == Package((("squeeze", 1.0),))
     assert fade.best == fade.found
     assert fade.payers == pytest.approx({"dove": 0.2})
     assert "from year 3" in fade.text(300)
+    assert "all of them pass for the first time at year 3; " in fade.text(300)
 
 
 def test_a_party_with_moves_and_duties_has_those_alternatives_too():

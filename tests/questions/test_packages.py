@@ -151,4 +151,8 @@ def test_pairs_are_matched_with_each_alone_at_the_same_intensity(tools):
 def test_a_package_is_efficient_if_nothing_cheaper_does_as_much():
     cost = np.array([0.0, 1.0, 1.0, 2.0, 3.0])
     effect = np.array([0.0, 1.0, 0.5, 1.0, 2.0])
-    assert efficient(cost, effect).tolist() == [True, True, False, False, True]
+    assert efficient(cost, effect[:, None]).tolist() == [True, True, False, False, True]
+    # what does less of one thing but more of another is not beaten
+    other = np.array([0.0, 1.0, 2.0, 1.0, 2.0])
+    both = np.stack([effect, other], axis=1)
+    assert efficient(cost, both).tolist() == [True, True, True, False, True]

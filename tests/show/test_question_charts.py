@@ -37,7 +37,7 @@ CHARTS: dict[str, Chart] = {
         names, names, _square(v) - 1, _square(v), _square(v) + 1, _square(v), v > 0, unit=names[0]
     ),
     "survival_lines": lambda names, v: compare_charts.survival_lines(
-        v, _square(v) / 10, names, unit=names[0]
+        v, _square(v) / 10, _square(v) / 20, names, unit=names[0]
     ),
     "tornado": lambda names, v: flip_charts.tornado(
         names, -v, v, 0.5, v, figure=names[0], flip_worth=v, ends=_pairs(v), verdict=names[0]

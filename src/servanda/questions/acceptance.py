@@ -25,7 +25,7 @@ from servanda.game.method import make_method
 from servanda.game.regimes import Variant
 from servanda.game.size import refuse_if_too_large
 from servanda.questions.in_chunks import Rows, columns_of, digest, figure_of, in_chunks
-from servanda.questions.outcomes import PATHS, duties
+from servanda.questions.outcomes import PATHS, duties, keeping, with_alarms_and_without
 from servanda.runs import Chunk
 from servanda.scenario.model import PER_YEAR, Proposal, Scenario
 
@@ -158,7 +158,13 @@ class Reading:
     signing: Float[np.ndarray, "world signatory"]
     survival: Float[np.ndarray, "world period+1"]
     broken: Float[np.ndarray, "world period+1"]
+    accused: Float[np.ndarray, "world period+1"]  # the part of `broken` that was a false alarm
+    unaccused: Float[np.ndarray, "world period+1"]  # in force if nobody is wrongly accused
+    unaccused_broken: Float[np.ndarray, "world period+1"]
     course: Course
+
+
+_KEEPING = ("survival", "broken", "accused", "unaccused", "unaccused_broken")
 
 
 @dataclass(frozen=True)
@@ -205,7 +211,7 @@ class Table:
 
         columns: dict[str, Any] = {"world": first + np.arange(len(found.joint))}
         arrays = {name: getattr(found, name) for name in ("worth", "no_deal", "signing")}
-        arrays |= {name: getattr(found, name) for name in ("joint", "survival", "broken")}
+        arrays |= {name: getattr(found, name) for name in ("joint", *_KEEPING)}
         arrays["deal"] = found.course.deal
         arrays["others"] = np.moveaxis(found.course.others, 1, -1)
         for name, x in arrays.items():
@@ -225,8 +231,7 @@ class Table:
             no_deal=figure("no_deal"),
             joint=figure("joint"),
             signing=figure("signing"),
-            survival=figure("survival"),
-            broken=figure("broken"),
+            **{name: figure(name) for name in _KEEPING},
             course=Course(names, figure("deal"), others, window_of(scenario)),
         )
 
@@ -250,7 +255,8 @@ class Table:
         value = np.asarray(out["value"])[..., : len(game.parties)]
         roots = game.roots[0]
         alone, joint = signing_at_start(game, out)
-        kept, along = course_of(out, 0), course_of(out, 1)
+        kept, quiet = with_alarms_and_without(course_of(out, 0), 1)
+        along, in_force = course_of(out, 1), KINDS.index("in_force")
         me = game.parties.index(self.party)
         watched = np.asarray(along.watch)[..., me]  # [world, period+1, watched]
         none = np.asarray(along.value)[..., me]
@@ -261,8 +267,11 @@ class Table:
             value[:, roots["no_deal"]],
             joint,
             alone,
-            np.asarray(kept.regime)[..., KINDS.index("in_force")],
-            np.asarray(kept.broken).sum(axis=-1),
+            np.asarray(kept.regime)[:, 0, :, in_force],
+            np.asarray(kept.broken)[:, 0].sum(axis=-1),
+            np.asarray(kept.accused)[:, 0].sum(axis=-1),
+            np.asarray(quiet.regime)[:, 0, :, in_force],
+            np.asarray(quiet.broken)[:, 0].sum(axis=-1),
             Course(names, watched[..., 0], others, window_of(game.scenario)),
         )
 
@@ -290,7 +299,10 @@ def prepare_table(
     refuse_if_too_large(game, levels)
     root = game.roots[0]
     watch = regimes_of(game, others)
-    follow = (Follow(root["signed"]), Follow(root["no_deal"], stay=False, watch=watch))
+    follow = (
+        keeping(scenario, (root["signed"],)),
+        Follow(root["no_deal"], stay=False, watch=watch),
+    )
     names = tuple(scenario.assumptions)
     method = make_method(scenario, levels)
     program = Program(game, method, stakes(scenario), names, follow, paths, seed, once)

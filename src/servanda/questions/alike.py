@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int
 
-from servanda.game.batch import Follow, Program, Progress, stakes
+from servanda.game.batch import Program, Progress, stakes
 from servanda.game.build import build
 from servanda.game.method import make_method
 from servanda.game.regimes import Variant
@@ -31,7 +31,7 @@ from servanda.questions.in_chunks import (
     figure_of,
     in_chunks,
 )
-from servanda.questions.outcomes import Offers, Outcomes, Wanted
+from servanda.questions.outcomes import Offers, Outcomes, Wanted, keeping
 from servanda.runs import Chunk
 from servanda.scenario.formulas import Formula, evaluate, parse_formula, substitute
 from servanda.scenario.model import Proposal, Scenario, Term
@@ -51,14 +51,19 @@ class Figures:
     """What becomes of deals in worlds, a row for each pair.
 
     `worth` and `signing` are [row, party] (signing given that all others sign, NaN: not asked),
-    `joint`, `survival` and `kept` [row]: that all sign, that the deal is in force, and that it has
-    not been broken, at the period asked about.
+    `joint`, `survival`, `broken` and `accused` [row]: that all sign, that the deal is in force,
+    that it has been broken, and the part of this that was a false alarm, at the period asked about;
+    `unaccused` and `kept` [row]: that the deal is in force, and that it has not been broken, if
+    nobody is ever wrongly accused.
     """
 
     worth: Float[np.ndarray, "row party"]
     signing: Float[np.ndarray, "row party"]
     joint: Float[np.ndarray, "row"]
     survival: Float[np.ndarray, "row"]
+    broken: Float[np.ndarray, "row"]
+    accused: Float[np.ndarray, "row"]
+    unaccused: Float[np.ndarray, "row"]
     kept: Float[np.ndarray, "row"]
 
 
@@ -165,7 +170,10 @@ class Deals:
             signing=out.signing.values[:, 0],
             joint=out.joint.values[:, 0],
             survival=out.survival.values[:, 0, self.period],
-            kept=1.0 - out.broken.values[:, 0, self.period].sum(axis=-1),
+            broken=out.broken.values[:, 0, self.period].sum(axis=-1),
+            accused=out.accused.values[:, 0, self.period].sum(axis=-1),
+            unaccused=out.unaccused.values[:, 0, self.period],
+            kept=1.0 - out.unaccused_broken.values[:, 0, self.period].sum(axis=-1),
         )
         columns: dict[str, object] = {"deal": pairs[:, 0], "world": pairs[:, 1]}
         for f in fields(Figures):
@@ -267,7 +275,7 @@ def template(
         make_method(general, levels),
         stakes(scenario),
         names,
-        (Follow(signed),),
+        (keeping(general, signed),),
         paths,
         seed,
         True,

@@ -287,7 +287,7 @@ def _need(scenario: Scenario, function: str, words: list[str]) -> Need:
     course = function in ("stock", "probability", "trend") or (
         function == "value" and (words[0] == NEVER or words[2:] not in ([], ["0"]))
     )
-    kept = function in ("survival", "broken", "breaks", "expired")
+    kept = function in ("survival", "unaccused", "broken", "breaks", "truly_breaks", "expired")
     return Need(deals, survival=kept, courses=course)
 
 
@@ -300,15 +300,18 @@ def _read(scenario: Scenario, o: Outcomes, function: str, words: list[str]) -> A
         found = o.signing.sel(deal=deal, party=rest[0]) if rest else o.joint.sel(deal=deal)
     elif function == "survival":
         found = o.survival.sel(deal=deal, period=int(rest[0]))
+    elif function == "unaccused":
+        found = o.unaccused.sel(deal=deal, period=int(rest[0]))
     elif function == "expired":
         found = o.expired.sel(deal=deal, period=int(rest[0]))
     elif function == "broken":
         gone = o.broken.sel(deal=deal, period=int(rest[0]))
         found = gone.sel(obligation=rest[1]) if rest[1:] else gone.sum("obligation", skipna=False)
-    elif function == "breaks":
+    elif function in ("breaks", "truly_breaks"):
         own = [x.name for x in scenario.obligations.values() if x.party == rest[0]]
-        gone = o.broken.sel(deal=deal, period=int(rest[1]), obligation=own)
-        found = gone.sum("obligation", skipna=False)
+        gone = o.broken if function == "breaks" else o.broken - o.accused
+        found = gone.sel(deal=deal, period=int(rest[1]), obligation=own)
+        found = found.sum("obligation", skipna=False)
     elif function == "sham":
         tied = o.tied.sel(deal=deal, party=rest[0]).values  # NaN: no duty, so nothing to break
         free = o.worth.sel(deal=deal, party=rest[0]).values

@@ -66,13 +66,23 @@ class Comparison(Answer):
         return xr.DataArray(shares, dims=("deal",), coords={"deal": list(self.deals)})
 
     def holding(self, period: int) -> xr.DataArray:
-        """[deal] share of worlds in which a signed deal is likely not to be broken by `period`.
+        """[deal] share of worlds in which a signed deal is likely in force at `period`, if nobody
+        is wrongly accused.
 
-        A deal that has run out as agreed has not been broken.
+        A deal that has run out is not in force (`run_out`).
         """
-        w = self.weight.values
-        kept = self.over.broken.sel(period=period).sum("obligation").values < LIKELY
-        shares = [share(kept[:, d], w) for d in range(len(self.deals))]
+        return self._likely(self.over.unaccused.sel(period=period))
+
+    def run_out(self, period: int) -> xr.DataArray:
+        """[deal] share of worlds in which a signed deal has likely run out by `period`, unbroken,
+        if nobody is wrongly accused."""
+        broken = self.over.unaccused_broken.sel(period=period).sum("obligation")
+        return self._likely(1.0 - self.over.unaccused.sel(period=period) - broken)
+
+    def _likely(self, chance: xr.DataArray) -> xr.DataArray:
+        """[deal] share of worlds in which a probability [world, deal] is one half or more."""
+        likely = chance.values >= LIKELY
+        shares = [share(likely[:, d], self.weight.values) for d in range(len(self.deals))]
         return xr.DataArray(shares, dims=("deal",), coords={"deal": list(self.deals)})
 
     def shams(self) -> xr.DataArray:
@@ -92,7 +102,7 @@ class Comparison(Answer):
         return str(largest.deal.values[int(np.argmin(largest.values))])
 
     def to_dataframe(self) -> Any:
-        """One row per world and deal: weight, worth, signing, survival, regret."""
+        """One row per world and deal: weight, worth, signing, what becomes of it, regret."""
         import pandas as pd
 
         rows = []
@@ -107,6 +117,10 @@ class Comparison(Answer):
                 columns[f"survival.{t}"] = self.over.survival.sel(deal=d, period=t).values
                 gone = self.over.broken.sel(deal=d, period=t).sum("obligation")
                 columns[f"broken.{t}"] = gone.values
+                wrongly = self.over.accused.sel(deal=d, period=t).sum("obligation")
+                columns[f"accused.{t}"] = wrongly.values
+                columns[f"unaccused.{t}"] = self.over.unaccused.sel(deal=d, period=t).values
+                columns[f"expired.{t}"] = self.over.expired.sel(deal=d, period=t).values
             rows.append(pd.DataFrame(columns).rename_axis("world").reset_index())
         return pd.concat(rows, ignore_index=True)
 

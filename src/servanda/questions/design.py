@@ -21,13 +21,16 @@ from jaxtyping import Int
 
 from servanda.errors import QuestionError, unknown
 from servanda.game.batch import Progress, cores, stakes
-from servanda.game.levels import choose_levels
+from servanda.game.grid import coarser, usual_nodes
+from servanda.game.levels import choose_levels, other_levels
 from servanda.questions.alike import Deals, Figures
 from servanda.questions.answer import Answer, Origin
 from servanda.questions.best_deals import better_share, efficient, smallest_change, solutions
-from servanda.questions.outcomes import PATHS, duties
+from servanda.questions.compare import errors_of, on_another_grid
+from servanda.questions.grid_error import ANOTHER_GRID, FINER
+from servanda.questions.outcomes import PATHS, duties, outcomes
 from servanda.questions.rounds import RISK, rounds, stays
-from servanda.runs import parts
+from servanda.runs import Place, parts
 from servanda.scenario.formulas import Formula
 from servanda.scenario.model import Proposal, Scenario, Term
 from servanda.scenario.worlds import draw, modal
@@ -48,6 +51,9 @@ SLACK = 0.3
 HALVINGS = 4
 """How often the steps of continuous terms are halved around the best deal."""
 
+ROUNDING = 1e-9
+"""Of a party's stakes: a mean worth below 0 by less than this is no loss."""
+
 HELD = 16
 """Periods after which a deal is asked to hold, if the horizon is not shorter."""
 
@@ -56,9 +62,13 @@ HELD = 16
 class Design(Answer):
     """Deals tried and what stands out. Arrays are [deal, ...]; deals are indices into them.
 
-    `worth` and `survival` are at the modal world, `mean` the weighted mean worth over worlds (NaN:
-    not all worlds were tried), `share` the weight of the worlds tried in which the deal is signed
-    and holds, `seen` how many those are. `change` are the deals nearest to the proposal.
+    `worth` and `survival` are at the modal world; so are `broken`, the part `accused` of it that is
+    a false alarm, and `unaccused` and `kept`: in force, and not broken, if nobody is ever wrongly
+    accused. `mean` is the weighted mean worth over worlds (NaN: not all worlds were tried), as are
+    `mean_survival`, `mean_unaccused` and `mean_kept`. `share` is the weight of the worlds tried in
+    which the deal is signed and kept, `seen` how many those are. `losing` are deals that pass but
+    cost a signatory more than no deal on average, beyond the grid error; they are not on the
+    `frontier`. `change` are the deals nearest to the proposal.
     """
 
     like: str
@@ -74,13 +84,19 @@ class Design(Answer):
     signing: np.ndarray
     joint: np.ndarray
     survival: np.ndarray
+    broken: np.ndarray
+    accused: np.ndarray
+    unaccused: np.ndarray
     kept: np.ndarray
     mean: np.ndarray
     mean_survival: np.ndarray
+    mean_unaccused: np.ndarray
+    mean_kept: np.ndarray
     share: np.ndarray
     seen: np.ndarray
     screened: np.ndarray
     acceptable: np.ndarray
+    losing: np.ndarray
     frontier: np.ndarray
     solutions: dict[str, tuple[int, ...]]
     change: tuple[int, ...]
@@ -110,11 +126,15 @@ class Design(Answer):
         columns |= {
             "signs.all": self.joint,
             f"survival.{self.period}": self.survival,
+            f"unaccused.{self.period}": self.unaccused,
+            f"broken.{self.period}": self.broken,
+            f"accused.{self.period}": self.accused,
             f"kept.{self.period}": self.kept,
             "screened_in": self.screened,
             "worlds": self.seen,
             "good": self.share,
             "acceptable": self.acceptable,
+            "somebody_loses": np.isin(np.arange(len(self.deals)), self.losing),
             "efficient": np.isin(np.arange(len(self.deals)), self.frontier),
         }
         return pd.DataFrame(columns)
@@ -150,13 +170,14 @@ def design(
     folder: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Design:
-    """Search the terms for deals that are signed in a share of worlds, and that hold.
+    """Search the terms for deals that are signed in a share of worlds, and that are kept.
 
     `vary` names the terms that may differ from `like` (all), `fix` sets some; continuous terms are
     cut into `steps`. A deal is good in a world if all `signatories` (those of `like` and every
     party a duty of the deal binds) sign with a probability over one half and, at the period of
-    `hold`, it has not been broken with at least its probability (16 periods and 0.5). `party` is
-    the chair whose loss a change is judged by. Beyond `limit` deals a sample is searched. `grid`
+    `hold`, it has not been broken with at least its probability (16 periods and 0.5), if nobody is
+    ever wrongly accused: a rate of false alarms that was put in makes no deal good or bad. `party`
+    is the chair whose loss a change is judged by. Beyond `limit` deals a sample is searched. `grid`
     are the levels of the stocks, if not the usual ones. In `folder` what is finished is kept; the
     same question goes on from there.
 
@@ -228,6 +249,9 @@ def design(
             return at
 
         try:
+            errors = pool.submit(
+                _grid_errors, scenario, base, levels, grid is not None, seed, place
+            )
             now = tuple((base.levels[n], base.terms[n]) for n in choices)
             start = add([now])[0]
             start_given = inside(scenario, choices, now)
@@ -246,7 +270,7 @@ def design(
             count = len(left)
             good = np.zeros((len(deals), worlds), bool)
             total = np.zeros((len(deals), worlds, len(names)))
-            held = np.zeros((len(deals), worlds))
+            lasting = np.zeros((len(deals), worlds, 3))
             seen = np.zeros(len(deals), int)
             schedule = rounds(worlds)
             done = 0
@@ -260,13 +284,16 @@ def design(
                 ok = (found.joint > LIKELY) & (found.kept >= chance)
                 good[pairs[:, 0], pairs[:, 1]] = ok
                 total[pairs[:, 0], pairs[:, 1]] = found.worth
-                held[pairs[:, 0], pairs[:, 1]] = found.survival
+                lasting[pairs[:, 0], pairs[:, 1]] = np.stack(
+                    [found.survival, found.unaccused, found.kept], axis=1
+                )
                 seen[left] = upto
                 done = upto
                 risk = RISK / (max(count, 1) * max(len(schedule) - 1, 1))
                 left = left[
                     stays(good[np.ix_(left, order[:upto])], order, sample.weight, share, risk)
                 ]
+            error = errors.result()
         finally:
             pool.shutdown(cancel_futures=True)
     acceptable = np.zeros(len(deals), bool)
@@ -280,10 +307,13 @@ def design(
     )
     full = seen == worlds
     mean = np.where(full[:, None], np.einsum("w,dwi->di", weight, total), np.nan)
-    mean_survival = np.where(full, held @ weight, np.nan)
+    means = np.where(full[:, None], np.einsum("w,dwk->dk", weight, lasting), np.nan)
     everybody = [i for i, p in enumerate(names) if any(p in d.signatories for d in deals)]
     chosen = np.flatnonzero(acceptable)
-    figures = np.column_stack([mean[chosen][:, everybody], mean_survival[chosen]])
+    off = np.array([np.nan_to_num(error.get(f"{like}.worth.{p}", 0.0)) for p in names])
+    loses = np.any(asked & (mean < -(off + ROUNDING * scale)), axis=1)
+    gaining = chosen[~loses[chosen]]
+    figures = np.column_stack([mean[gaining][:, everybody], means[gaining, 1]])
     best = solutions(mean[chosen][:, everybody], scale[everybody])
     index = _indices(deals, tuple(choices))
     loss = central.worth[start] - central.worth
@@ -295,7 +325,7 @@ def design(
     one = np.where(asked[nearest], central.signing[nearest], np.inf)
     blocker = int(np.argmax(refusing)) if refusing.any() else int(np.argmin(one))
     return Design(
-        Origin.of(scenario, seed=seed, worlds=worlds, levels=levels, paths=PATHS),
+        Origin.of(scenario, seed=seed, worlds=worlds, levels=levels, paths=PATHS, grid_error=error),
         like=like,
         signatories=tuple(names[i] for i in everybody),
         terms=tuple(choices),
@@ -309,14 +339,20 @@ def design(
         signing=central.signing,
         joint=central.joint,
         survival=central.survival,
+        broken=central.broken,
+        accused=central.accused,
+        unaccused=central.unaccused,
         kept=central.kept,
         mean=mean,
-        mean_survival=mean_survival,
+        mean_survival=means[:, 0],
+        mean_unaccused=means[:, 1],
+        mean_kept=means[:, 2],
         share=reached,
         seen=seen,
         screened=screened,
         acceptable=acceptable,
-        frontier=chosen[efficient(figures)],
+        losing=chosen[loses[chosen]],
+        frontier=gaining[efficient(figures)],
         solutions={n: tuple(int(chosen[k]) for k in c.points) for n, c in best.items()},
         change=tuple(map(int, smallest_change(index, acceptable, cost, index[start]))),
         start=start,
@@ -330,6 +366,25 @@ def design(
         seconds=time.perf_counter() - began,
         risk=RISK,
     )
+
+
+def _grid_errors(
+    scenario: Scenario,
+    base: Proposal,
+    levels: tuple[int, ...],
+    given: bool,
+    seed: int,
+    place: Place,
+) -> dict[str, float]:
+    """Estimated grid error of the proposal's headlines at the central case; of other deals too."""
+    finer = FINER * usual_nodes(scenario)
+    second = coarser(levels) if given else other_levels(scenario, levels, finer)
+    if second is None or not scenario.stocks:
+        return {}
+    centre = modal(scenario)
+    one = outcomes(scenario, [base], centre, levels=levels, seed=seed, folder=place("proposal"))
+    other = on_another_grid(scenario, [base], centre, second, seed, place(ANOTHER_GRID))
+    return errors_of(scenario, one, other)
 
 
 Level = tuple[str, tuple[float, ...]]

@@ -18,60 +18,76 @@ def net_exchange(
     # what others must do first, what the proposer does in return last
     own = [o for o in bound if o.party == proposer]
     others = [o for o in bound if o.party != proposer]
-    given = _terms_without_duty(scenario, proposal, bound + fallen_due)
+    given = _changed_terms(scenario, proposal)
     parts = []
+    words = {o.name: duty_in_words(scenario, o) for o in (*bound, *fallen_due)}
     if own and others:
-        parts.append(f"in return for this: {_join(own)}, {_join(others)}")
+        parts.append(f"{_join(own, words)}; in return, {_join(others, words)}")
     elif own or others:
-        parts.append(_join(own or others))
+        parts.append(_join(own or others, words))
     if given:
         parts.append("the terms: " + "; ".join(given))
     parts.append(_duration(scenario, proposal))
-    parts += _after_a_breach(bound, fallen_due)
+    parts += _after_a_breach(bound, fallen_due, words)
     text = "; ".join(parts)
-    if text.startswith("in return for this: "):
-        body = text.removeprefix("in return for this: ")
-        text = body.replace(f"{_join(own)}, ", f"{_join(own)}; in return, ", 1)
     return text[0].upper() + text[1:] + "."
 
 
-def _after_a_breach(bound: list[Obligation], fallen_due: list[Obligation]) -> list[str]:
+def duty_in_words(scenario: Scenario, duty: Obligation) -> str:
+    """Its label; without one who may not, or has to, choose what: "South never chooses to raid"."""
+    if duty.label and duty.label != duty.name:
+        return duty.label
+    who = scenario.parties[duty.party].label or duty.party.replace("_", " ")
+    options = []
+    for d, k in duty.options:
+        decision = scenario.decisions[d]
+        option = decision.options[k]
+        label = decision.labels[k] if decision.labels else option
+        options.append(f'"{option.replace("_", " ") if label == option else label}"')
+    what = " or ".join(options)
+    if duty.kind == "never":
+        return f"{who} never chooses {what}"
+    when = "always" if duty.by is None else ""
+    by = "" if duty.by is None else f" by {scenario.period} {duty.by}"
+    return " ".join(filter(None, (who, when, f"chooses {what}{by}")))
+
+
+def _after_a_breach(
+    bound: list[Obligation], fallen_due: list[Obligation], words: dict[str, str]
+) -> list[str]:
     """What falls due on which breach, and what goes on binding."""
     by_cause: dict[str, list[Obligation]] = {}
     for o in fallen_due:
         by_cause.setdefault(str(o.due), []).append(o)
-    each = {_join(found) for found in by_cause.values()}
+    each = {_join(found, words) for found in by_cause.values()}
     if not by_cause:
         said = ["if it is broken, nothing falls due"]
     elif len(each) == 1 and by_cause.keys() >= {o.name for o in bound}:
         said = [f"if it is broken: {each.pop()}"]
     else:
-        label = {o.name: _join([o]) for o in bound}
         said = [
-            f"if this is not kept ({label.get(cause, cause.replace('_', ' '))}): {_join(found)}"
+            f"if this is not kept ({words.get(cause, cause.replace('_', ' '))}): "
+            f"{_join(found, words)}"
             for cause, found in by_cause.items()
         ]
-        if by_cause.keys() < label.keys():
+        if by_cause.keys() < {o.name for o in bound}:
             said.append("if anything else is not kept, nothing falls due")
     lasting = [o for o in bound if o.survives]
-    return said + ([f"even after a breach: {_join(lasting)}"] if lasting else [])
+    return said + ([f"even after a breach: {_join(lasting, words)}"] if lasting else [])
 
 
-def _join(obligations: list[Obligation]) -> str:
-    labels = [o.label or o.name.replace("_", " ") for o in obligations]
+def _join(obligations: list[Obligation], words: dict[str, str]) -> str:
+    labels = [words[o.name] for o in obligations]
     if len(labels) == 1:
         return labels[0]
     return ", ".join(labels[:-1]) + " and " + labels[-1]
 
 
-def _terms_without_duty(
-    scenario: Scenario, proposal: Proposal, bound: list[Obligation]
-) -> list[str]:
-    """Changed terms that no listed obligation already says."""
-    said = set().union(*(o.while_.names for o in bound if o.while_ is not None))
+def _changed_terms(scenario: Scenario, proposal: Proposal) -> list[str]:
+    """The terms that the deal changes, with their levels; also those that only a duty reads."""
     found = []
     for name, level in proposal.levels.items():
-        if name in said or set(proposal.terms[name]) == {scenario.terms[name].now}:
+        if set(proposal.terms[name]) == {scenario.terms[name].now}:
             continue
         term = scenario.terms[name]
         label = term.label or name.replace("_", " ")

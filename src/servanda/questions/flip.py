@@ -87,6 +87,7 @@ class LevelFlip:
     worth: dict[str, float]
     signs: float
     survival: float  # at the horizon
+    unaccused: float  # the same if nobody is ever wrongly accused
     flips: bool  # worth to the chair has another sign than with the usual level
 
 
@@ -433,6 +434,7 @@ class _Job:
                     worth=worth,
                     signs=float(found.joint[0, d]),
                     survival=float(found.survival[0, d, -1]),
+                    unaccused=float(found.unaccused[0, d, -1]),
                     flips=worth[self.chair] * usual < 0,
                 )
             )

@@ -121,10 +121,12 @@ class LeversAnswer(Answer):
     """What packages of levers do to a deal.
 
     `central` [package, measure] are figures at the central case: `signs.all`, `logit.all` (its
-    log-odds), `survival.T`, `unbroken` (not broken by the last date, if signed), `kept` (signed and
-    not broken), `logit.kept`, `worth.PARTY`, `no_deal.PARTY`. `over` [package, world, measure] are
-    the same over worlds for the shown packages. `efficient` [package]: nothing cheaper makes `kept`
-    as likely.
+    log-odds), `survival.T`, `unaccused.T` (the same if nobody is ever wrongly accused), `broken`
+    and `accused` (by the last date, if signed: truly broken, and ended by a false alarm),
+    `unbroken` (not broken by then if nobody is wrongly accused), `kept` (signed and that),
+    `logit.kept`, `spared` (signed, and ended neither by a breach nor by a false alarm),
+    `worth.PARTY`, `no_deal.PARTY`. `over` [package, world, measure] are the same over worlds for
+    the shown packages. `efficient` [package]: nothing cheaper makes `kept` and `spared` as likely.
     `found` is the cheapest package that meets the acceptance condition at the central case (None:
     none), `best` that one, or else the one with which the deal is worth most to the party.
     """
@@ -264,7 +266,7 @@ def levers(
             reading = few.run(at_centre(chosen), told, pool, place("packages"))
             central = _measures(scenario, reading, chosen)
             spent = np.array([cost_of(scenario, p, cost) for p in chosen])
-            best_of = efficient(spent, central.sel(measure="kept").values)
+            best_of = efficient(spent, central.sel(measure=["kept", "spared"]).values)
             whole = prepare_table(scenario, proposal, party, others, levels=grid, seed=seed)
             found, screened, tested = _cheapest(whole, chosen, reading, at_centre, pool, place)
             worth = central.sel(measure=f"worth.{party}").values
@@ -441,8 +443,9 @@ def _least_willing(
 def _names(scenario: Scenario) -> list[str]:
     last = scenario.horizon
     dates = stated_dates(last)
-    measures = ["signs.all", "logit.all", *(f"survival.{t}" for t in dates)]
-    measures += ["unbroken", "kept", "logit.kept"]
+    measures = ["signs.all", "logit.all"]
+    measures += [f"{kind}.{t}" for kind in ("survival", "unaccused") for t in dates]
+    measures += ["broken", "accused", "unbroken", "kept", "logit.kept", "spared"]
     measures += [f"worth.{p}" for p in scenario.parties]
     return measures + [f"no_deal.{p}" for p in scenario.parties]
 
@@ -450,17 +453,24 @@ def _names(scenario: Scenario) -> list[str]:
 def _rows(
     scenario: Scenario,
     joint: np.ndarray,
-    survival: np.ndarray,
-    broken: np.ndarray,
+    keeping: tuple[np.ndarray, ...],
     worth: np.ndarray,
     no_deal: np.ndarray,
 ) -> np.ndarray:
-    """[row, measure]; arguments are [row], [row, period] twice, [row, party] twice."""
+    """[row, measure]; arguments are [row], [row, period] five times, [row, party] twice.
+
+    `keeping` are survival, the same if nobody is wrongly accused, broken, the part of it that is a
+    false alarm, and broken if nobody is wrongly accused.
+    """
+    survival, unaccused, broken, accused, unaccused_broken = keeping
     last = scenario.horizon
     dates = stated_dates(last)
-    unbroken = 1 - broken[:, -1]
+    unbroken = 1 - unaccused_broken[:, -1]
     kept = joint * unbroken
-    parts = [joint, _logit(joint), *(survival[:, t] for t in dates), unbroken, kept, _logit(kept)]
+    parts = [joint, _logit(joint)]
+    parts += [x[:, t] for x in (survival, unaccused) for t in dates]
+    parts += [broken[:, -1] - accused[:, -1], accused[:, -1], unbroken, kept, _logit(kept)]
+    parts += [joint * (1 - broken[:, -1])]
     return np.concatenate([np.stack(parts, axis=1), worth, no_deal], axis=1)
 
 
@@ -471,7 +481,13 @@ def _logit(p: np.ndarray) -> np.ndarray:
 
 
 def _measured(scenario: Scenario, r: Reading) -> np.ndarray:
-    return _rows(scenario, r.joint, r.survival, r.broken, r.worth, r.no_deal)
+    return _rows(
+        scenario,
+        r.joint,
+        (r.survival, r.unaccused, r.broken, r.accused, r.unaccused_broken),
+        r.worth,
+        r.no_deal,
+    )
 
 
 def _measures(scenario: Scenario, r: Reading, chosen: Sequence[Package]) -> xr.DataArray:
@@ -631,8 +647,14 @@ def _allies(
             row = _rows(
                 scenario,
                 o.joint.values[:, 0],
-                o.survival.values[:, 0],
-                o.broken.values[:, 0].sum(axis=-1),
+                (
+                    o.survival.values[:, 0],
+                    o.unaccused.values[:, 0],
+                    *(
+                        x.values[:, 0].sum(axis=-1)
+                        for x in (o.broken, o.accused, o.unaccused_broken)
+                    ),
+                ),
                 o.worth.values[:, 0],
                 o.no_deal.values[:, 0],
             )[0]

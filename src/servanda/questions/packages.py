@@ -252,11 +252,13 @@ def owned(scenario: Scenario, party: str) -> list[Lever]:
 
 
 def efficient(
-    cost: Float[np.ndarray, " package"], effect: Float[np.ndarray, " package"]
+    cost: Float[np.ndarray, " package"], effect: Float[np.ndarray, "package effect"]
 ) -> Bool[np.ndarray, " package"]:
-    """[package] bool: no other costs less and does as much, or does more at the same cost."""
-    better = (cost[None] <= cost[:, None]) & (effect[None] >= effect[:, None])
-    strictly = (cost[None] < cost[:, None]) | (effect[None] > effect[:, None])
+    """[package] bool: no other costs less and does as much in every effect, or costs no more, does
+    as much in all and more in one."""
+    ahead = effect[None] - effect[:, None]
+    better = (cost[None] <= cost[:, None]) & (ahead >= 0).all(axis=-1)
+    strictly = (cost[None] < cost[:, None]) | (ahead > 0).any(axis=-1)
     return np.asarray(~(better & strictly).any(axis=1))
 
 

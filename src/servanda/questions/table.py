@@ -159,6 +159,9 @@ def rows(
     for t in stated_dates(last):
         columns[f"survival.{t}"] = found.survival.values[:, deal, t]
         columns[f"broken.{t}"] = found.broken.values[:, deal, t].sum(axis=-1)
+        columns[f"accused.{t}"] = found.accused.values[:, deal, t].sum(axis=-1)
+        columns[f"unaccused.{t}"] = found.unaccused.values[:, deal, t]
+        columns[f"expired.{t}"] = found.expired.values[:, deal, t]
     return pd.DataFrame(columns)
 
 

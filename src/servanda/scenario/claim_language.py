@@ -90,6 +90,17 @@ FUNCTIONS: Final[dict[str, Function]] = {
         3,
         "probability that this party has broken it by then, false alarms included",
     ),
+    "truly_breaks": Function(
+        ("deal", "party", "period"),
+        3,
+        "probability that this party has broken it by then by a breach of its own; `breaks` less "
+        "this is what it is wrongly accused of",
+    ),
+    "unaccused": Function(
+        ("deal", "period"),
+        2,
+        "`survival` if nobody is ever wrongly accused: false alarms, which the file sets, left out",
+    ),
     "expired": Function(
         ("deal", "period"), 2, "probability that it has run out, unbroken, by then"
     ),

@@ -38,6 +38,8 @@ from servanda.show.marks import (
 )
 
 ACROSS = 4  # panels beside each other
+SHOWS = 0.005
+"""From this difference of a probability on a line of its own is drawn."""
 
 
 def dot_whisker(
@@ -160,6 +162,7 @@ def _whiskers(x: Spec, values: Sequence[Spec]) -> list[Spec]:
 def survival_lines(
     period: ArrayLike,
     survival: Float[np.ndarray, "proposal period"] | ArrayLike,
+    unaccused: Float[np.ndarray, "proposal period"] | ArrayLike,
     labels: Sequence[str],
     *,
     unit: str = "month",
@@ -169,6 +172,7 @@ def survival_lines(
     Args:
         period: periods since signature, shape [period].
         survival: probability in force, shape [proposal, period], 0 to 1.
+        unaccused: the same if nobody is ever wrongly accused; drawn thin where it differs.
         labels: names, shape [proposal].
         unit: the name of one period.
 
@@ -176,7 +180,8 @@ def survival_lines(
         QuestionError: there is no proposal.
     """
     names, at = distinct(labels, "proposals"), vector(period)
-    force = shaped(survival, len(names), at.size)
+    force, quiet = (shaped(x, len(names), at.size) for x in (survival, unaccused))
+    apart = [_differ(q, f) for q, f in zip(quiet, force, strict=True)]
     first, last = extent(at)
     plot = Plot((first, last), (0.0, 1.0), height=max(300, 16 * len(names)))
     x = plot.channel(
@@ -195,6 +200,8 @@ def survival_lines(
             words.append(f"{name}: unknown.")
             continue
         words.append(f"{name}: {percent(row[end])} at {clean(unit)} {at[end]:g}.")
+        if apart[k]:
+            words[-1] = f"{words[-1][:-1]}, {percent(quiet[k, end])} if nobody is wrongly accused."
         single = int((np.isfinite(row) & np.isfinite(at)).sum()) < 2
         line = {"type": "line", "strokeWidth": 2.2, "color": colour, "strokeDash": dashes}
         lines.append(
@@ -204,11 +211,22 @@ def survival_lines(
                 "encoding": {"x": x, "y": y},
             }
         )
+        if apart[k]:
+            thin = {"type": "line", "strokeWidth": 1, "color": colour, "strokeDash": [1, 2]}
+            lines.append(
+                {
+                    "data": {"values": points_of(at, quiet[k])},
+                    "mark": thin,
+                    "encoding": {"x": x, "y": y},
+                }
+            )
     colours = [colour_of_line(k)[0] for k in range(len(names))]
     across, up = np.array(ends).T
     short = [clean(name, 36) for name in names]
     marks = end_labels(plot, {"x": x, "y": y}, across, up, short, colours)
     subtitle = "Probability, given signature at the start; each line is named at its end"
+    if any(apart):
+        subtitle += ". Dotted: if nobody is wrongly accused"
     if len(names) > len(LINES):
         subtitle += "; colours that come again are dashed"
     return frame(title, subtitle, " ".join(words)) | {
@@ -216,3 +234,8 @@ def survival_lines(
         "height": plot.height,
         "layer": [*lines, *marks] or [rule_at(0, "y", y, plot.width)],
     }
+
+
+def _differ(one: Float[np.ndarray, " period"], other: Float[np.ndarray, " period"]) -> bool:
+    known = np.isfinite(one) & np.isfinite(other)
+    return bool((abs(one[known] - other[known]) > SHOWS).any())

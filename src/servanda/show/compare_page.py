@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from servanda.show.figures import band, figure, percent
+from servanda.show.figures import band, count, figure, percent
 from servanda.show.marks import Spec, in_words
 from servanda.show.page import Block, Columns, Heading, Paragraph
 from servanda.show.page_parts import chance_cell, foot, listed, spread_cell, title
 
 if TYPE_CHECKING:
     from servanda.questions.compare import Comparison
+    from servanda.questions.outcomes import Outcomes
 
 MOST = 0.75
 """From this share of worlds on: most worlds."""
@@ -50,23 +51,36 @@ def _circles(c: Comparison) -> list[str]:
 
 
 def _answer(c: Comparison) -> str:
-    signed, kept = c.signed(), c.holding(c.dates[-1])
+    unit, last = c.origin.period, c.dates[-1]
+    signed, kept, gone = c.signed(), c.holding(last), c.run_out(last)
     signs = [d for d in c.deals if float(signed.sel(deal=d)) >= MOST]
     holds = [d for d in signs if float(kept.sel(deal=d)) >= MOST]
-    unit, last = c.origin.period, c.dates[-1]
+    over = [d for d in signs if float(gone.sel(deal=d)) >= MOST]
     many = str(len(signs) or "none")
     words = f"Of {len(c.deals)} offers, everybody asked is likely to sign {many} in most "
     words += f"worlds: {listed(signs)}. " if signs else "worlds."
     if signs:
-        words += f"Of those, unbroken after {last} {unit}s in most worlds: {listed(holds)}."
+        words += f"Of those, still kept after {count(last, unit)} in most worlds, if nobody is "
+        words += f"wrongly accused: {listed(holds)}."
+    if over:
+        said = [f"{in_words(d)} (in {percent(float(gone.sel(deal=d)))} of worlds)" for d in over]
+        words += f" Run out by then, unbroken: {listed(said)}."
     return words
 
 
 def _keeping(c: Comparison) -> list[Block]:
     w, unit = c.weight.values, c.origin.period
     dates = tuple(dict.fromkeys((c.dates[0], c.dates[len(c.dates) // 2], c.dates[-1])))
-    heads = ("", "all sign", *(f"in force at {t}" for t in dates), f"broken by {dates[-1]}")
-    rows = []
+    last = dates[-1]
+    heads = ("", "all sign", *(f"in force at {t}" for t in dates))
+    ends = (
+        "",
+        "in force if nobody is wrongly accused",
+        "somebody truly breaks it",
+        "somebody is wrongly accused",
+        "has run out",
+    )
+    rows, ending = [], []
     for d in c.deals:
         one, many = c.central.survival.sel(deal=d), c.over.survival.sel(deal=d)
         error = {t: c.origin.grid_error.get(f"{d}.survival.{t}", 0.0) for t in dates}
@@ -74,20 +88,40 @@ def _keeping(c: Comparison) -> list[Block]:
             chance_cell(float(one.sel(period=t)[0]), many.sel(period=t).values, w, error[t])
             for t in dates
         ]
-        gone = c.over.broken.sel(deal=d, period=dates[-1]).sum("obligation").values
-        gone0 = float(c.central.broken.sel(deal=d, period=dates[-1]).sum("obligation")[0])
         joint = float(c.central.joint.sel(deal=d)[0])
         rows.append(
             (
                 in_words(d),
                 chance_cell(joint, c.over.joint.sel(deal=d).values, w, 0.0),
                 *kept,
-                chance_cell(gone0, gone, w, max(error.values())),
             )
         )
+        both = zip(_ends(c.central, d, last), _ends(c.over, d, last), strict=True)
+        cells = [chance_cell(float(one[0]), many, w, max(error.values())) for one, many in both]
+        ending.append((in_words(d), *cells))
     remark = f"central case and 8 in 10 worlds; {unit}s since signature"
-    more = Paragraph("What is neither in force nor broken has run out as agreed.")
-    return [Heading("Who signs, and does it hold", remark), Columns(heads, tuple(rows)), more]
+    more = Paragraph(
+        f"In force at {last}, truly broken, wrongly accused and run out add up to 100 %. How often "
+        "somebody is wrongly accused is put into the file, not found: it says nothing of who keeps "
+        "the deal."
+    )
+    return [
+        Heading("Who signs, and does it hold", remark),
+        Columns(heads, tuple(rows)),
+        Heading(f"What has become of it after {count(last, unit)}", "once signed"),
+        Columns(ends, tuple(ending)),
+        more,
+    ]
+
+
+def _ends(o: Outcomes, deal: str, period: int) -> list[np.ndarray]:
+    """[world] in force if nobody is wrongly accused, truly broken, wrongly accused, run out."""
+    unaccused, broken, accused, expired = (
+        x.sel(deal=deal, period=period) for x in (o.unaccused, o.broken, o.accused, o.expired)
+    )
+    wrongly = accused.sum("obligation").values
+    truly = np.maximum(broken.sum("obligation").values - wrongly, 0.0)
+    return [unaccused.values, truly, wrongly, expired.values]
 
 
 def _shams(c: Comparison) -> list[Block]:
@@ -167,9 +201,11 @@ def picture(c: Comparison, what: str) -> Spec:
     labels = [in_words(d) for d in c.deals]
     if what == "survival":
         w = c.weight.values
-        mean = np.einsum("w,wdt->dt", w, c.over.survival.values)
+        mean, quiet = (
+            np.einsum("w,wdt->dt", w, x.values) for x in (c.over.survival, c.over.unaccused)
+        )
         return survival_lines(
-            c.over.survival.period.values, mean, labels=labels, unit=c.origin.period
+            c.over.survival.period.values, mean, quiet, labels=labels, unit=c.origin.period
         )
     w = c.weight.values
     ends = np.array(

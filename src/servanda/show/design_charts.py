@@ -48,7 +48,8 @@ def frontier(
     Args:
         x: worth against no deal to the party across, shape [deal].
         y: worth against no deal to the party upwards, shape [deal].
-        survival: probability that the deal is in force, shape [deal], 0 to 1.
+        survival: probability that the deal is in force if nobody is ever wrongly accused, shape
+            [deal], 0 to 1.
         acceptable: whether every signatory signs, shape [deal]; drawn as a filled dot.
         efficient: whether no deal is better for one and no worse for the others, shape [deal].
         points: deals to name, label to index: {"Nash": 17}; labels of one deal are put together.
@@ -86,7 +87,7 @@ def frontier(
     tone: Spec = {
         "field": "survival",
         "type": "quantitative",
-        "title": ["In force", clean(horizon, 24)],
+        "title": ["In force", clean(horizon, 24), "if nobody is", "wrongly accused"],
         "scale": {"domain": [0, 0.5, 1], "range": list(KEPT), "interpolate": "rgb"},
         "legend": {"orient": "right", "format": ".0%", "values": [0, 0.25, 0.5, 0.75, 1]}
         | {"titleFontWeight": "normal"},
@@ -98,7 +99,8 @@ def frontier(
     )
     words = f"Scatter chart. {title}: {int(known.sum())} deals, {int((signed & known).sum())} "
     words += "of them acceptable to every signatory. " + " ".join(
-        f"{label}: {say(across[k])} and {say(up[k])}, in force with {percent(kept[k])}."
+        f"{label}: {say(across[k])} and {say(up[k])}, in force with {percent(kept[k])} if "
+        "nobody is wrongly accused."
         for k, label in named.items()
     )
     marked = np.array(list(named), dtype=int)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 MOST = 12
 """Deals in a table, at most."""
 
+EVEN = 0.5
+SHOWS = 0.005
+"""A probability below this is not worth a sentence."""
+
 
 def blocks(d: Design) -> list[Block]:
     """The page."""
@@ -33,8 +37,11 @@ def blocks(d: Design) -> list[Block]:
         + foot(
             d.origin,
             "Worth is against no deal, the mean over worlds, in each party's own units.",
-            f"All sign: more than 1 in 2. Holds: unbroken after {d.period} {d.origin.period}s with "
-            f"at least {percent(d.chance)}; what has run out as agreed has not been broken.",
+            f"All sign: more than 1 in 2. Kept: not broken by {d.origin.period} {d.period} with at "
+            f"least {percent(d.chance)}, if nobody is wrongly accused; what has run out as agreed "
+            "has not been broken.",
+            "In force counts false alarms, which are put into the file: they say nothing of who "
+            "keeps the deal, so no deal passes or fails by them.",
         )
     )
 
@@ -42,13 +49,17 @@ def blocks(d: Design) -> list[Block]:
 def answer(d: Design) -> str:
     """The answer in a sentence, or why there is none and what comes nearest."""
     count, need = int(d.acceptable.sum()), percent(d.required)
-    goal = f"signed by all needed and held for {d.period} {d.origin.period}s in {need} of worlds"
+    goal = f"signed by all needed and kept to {d.origin.period} {d.period} in {need} of worlds"
     if count:
-        words = f"{count} of {len(d.deals)} deals tried are {goal}; "
-        return words + f"efficient among them: {len(d.frontier)}."
+        words = f"{count} of {len(d.deals)} deals tried {'is' if count == 1 else 'are'} {goal}, if "
+        words += f"nobody is wrongly accused; efficient among them: {len(d.frontier) or 'none'}."
+        if d.mean_unaccused[d.acceptable].max() < EVEN and d.kept[d.acceptable].min() >= EVEN:
+            words += " By then they have run out, and none is likely to be in force."
+        return words
     who = d.origin.names[d.refuses]
     k = d.nearest
-    words = f"No deal of the {len(d.deals)} tried is {goal}: {who} refuses most. Nearest comes: "
+    words = f"No deal of the {len(d.deals)} tried is {goal}, if nobody is wrongly accused: {who} "
+    words += "refuses most. Nearest comes: "
     reach = f" ({percent(float(d.share[k]))} of worlds)" if d.seen[k] else " (not even likely at "
     return words + d.labels[k] + (reach if d.seen[k] else reach + "the central case)") + "."
 
@@ -56,23 +67,38 @@ def answer(d: Design) -> str:
 def _frontier(d: Design) -> list[Block]:
     who = list(d.origin.labels)
     at = [who.index(p) for p in d.signatories]
-    heads = ("", *(d.origin.names[p] for p in d.signatories), f"in force at {d.period}", "good in")
+    heads = (
+        "",
+        *(d.origin.names[p] for p in d.signatories),
+        f"in force at {d.period}",
+        "if nobody is wrongly accused",
+        "has run out",
+        "good in",
+    )
     rows = [
         (d.labels[k], *(figure(float(d.mean[k, i])) for i in at),
-         percent(float(d.mean_survival[k])), percent(float(d.share[k])))
+         percent(float(d.mean_survival[k])), percent(float(d.mean_unaccused[k])),
+         percent(float(d.mean_kept[k] - d.mean_unaccused[k])), percent(float(d.share[k])))
         for k in d.frontier[np.argsort(-d.share[d.frontier], kind="stable")][:MOST]
     ]  # fmt: skip
     more = len(d.frontier) - MOST
-    found: list[Block] = [
-        Heading("The efficient deals", "none is better for one and no worse for the others"),
-        Columns(heads, tuple(rows)),
-    ]
-    return found + ([Paragraph(f"And {more} more.")] if more > 0 else [])
+    remark = "none is better for one and no worse for the others"
+    found: list[Block] = [Heading("The efficient deals", remark)]
+    if rows:
+        found.append(Columns(heads, tuple(rows)))
+    if more > 0:
+        found.append(Paragraph(f"And {more} more."))
+    if len(d.losing):
+        many = "One deal passes" if len(d.losing) == 1 else f"{len(d.losing)} deals pass"
+        words = f"{many} the test though on average a signatory does better without any deal: "
+        words += "not listed." if rows else "no other passes, so none is listed."
+        found.append(Paragraph(words))
+    return found
 
 
 def _solutions(d: Design) -> list[Block]:
     if not d.solutions:
-        words = "No deal that is signed and holds is on average at least as good as no deal for "
+        words = "No deal that is signed and kept is on average at least as good as no deal for "
         return [
             Heading("Bargaining solutions"),
             Paragraph(words + "every signatory: there is none."),
@@ -84,9 +110,9 @@ def _solutions(d: Design) -> list[Block]:
 
 def _change(d: Design) -> list[Block]:
     if not d.change:
-        words = f"None was found that makes {in_words(d.like)} one that is signed and holds."
+        words = f"None was found that makes {in_words(d.like)} one that is signed and kept."
     elif d.start in d.change:
-        words = f"None needed: {in_words(d.like)} is signed and holds as it is."
+        words = _as_it_is(d)
     else:
         said = []
         for k in d.change:
@@ -96,6 +122,29 @@ def _change(d: Design) -> list[Block]:
     whose = d.origin.names[d.cost_to] if d.cost_to else "any signatory, in stakes"
     remark = f"fewest terms, then the least loss to {whose}"
     return [Heading("The smallest change", remark), Paragraph(words)]
+
+
+def _as_it_is(d: Design) -> str:
+    """The proposal passes: what that rests on, and what false alarms do to it all the same."""
+    k, like, by = d.start, in_words(d.like), f"by {d.origin.period} {d.period}"
+    alarms, kept = float(d.accused[k]), percent(float(d.kept[k]))
+    words = f"None needed: {like} is signed as it is, and if nobody is wrongly accused it is not "
+    words += f"broken {by} with {kept} in the central case."
+    if alarms >= SHOWS:
+        words += (
+            f" False alarms, which are put into the file, end it by then with {percent(alarms)}."
+        )
+    if 1 - float(d.broken[k]) < d.chance:
+        words = (
+            f"No change of terms is needed for the parties to keep {like}: if nobody is wrongly "
+        )
+        words += f"accused it is not broken {by} with {kept} in the central case. But it does not "
+        words += "last: false alarms, which are put into the file, end it by then with "
+        words += f"{percent(alarms)}. Better verification would mend that, not other terms."
+    losers = [d.origin.names[p] for p, x in zip(d.origin.labels, d.mean[k], strict=True)
+              if k in d.losing and p in d.signatories and x < 0]  # fmt: skip
+    return words + (f" On average over worlds {listed(losers)} would do better without it."
+                    if losers else "")  # fmt: skip
 
 
 def _searched(d: Design) -> list[Block]:
@@ -123,7 +172,7 @@ def picture(d: Design) -> Spec:
     return frontier(
         d.worth[:, who.index(first)],
         d.worth[:, who.index(last)],
-        d.survival,
+        d.unaccused,
         d.acceptable,
         np.isin(np.arange(len(d.deals)), d.frontier),
         {name: ks[0] for name, ks in d.solutions.items()},

@@ -138,7 +138,7 @@ def _headline(name: str, f: Flip) -> str:
     kind, _, rest = name.partition(".")
     if kind == "worth":
         return f"worth to {f.origin.names.get(rest, rest)}"
-    return "all sign" if kind == "signs" else f"in force at {rest}"
+    return "all sign" if kind == "signs" else f"in force at {rest}, false alarms counted"
 
 
 def _levels(f: Flip) -> list[Block]:
@@ -148,10 +148,18 @@ def _levels(f: Flip) -> list[Block]:
         label = "as it is" if v.usual else f"{in_words(v.term)}: {in_words(v.level)}"
         turned = "turns" if v.flips else ""
         worth = figure(v.worth[f.chair], error)
-        rows.append((label, worth, percent(v.signs), percent(v.survival), turned))
+        kept = percent(v.survival), percent(v.unaccused)
+        rows.append((label, worth, percent(v.signs), *kept, turned))
     if len(rows) < 2:
         return []
-    heads = ("", f"worth to {f.origin.names[f.chair]}", "all sign", "in force at the end", "")
+    heads = (
+        "",
+        f"worth to {f.origin.names[f.chair]}",
+        "all sign",
+        "in force at the end",
+        "if nobody is wrongly accused",
+        "",
+    )
     remark = "the deal with one term at another level"
     return [Heading("Terms", remark), Columns(heads, tuple(rows))]
 

@@ -130,12 +130,12 @@ def _acceptance(a: LeversAnswer, accepted: Acceptance) -> list[Block]:
         rising = float(slope[k])
         steeper = f" by more than {figure(rising)[1:]} a {a.origin.period}" if rising > 1e-9 else ""
         words += f" It must be falling: lower its slope{steeper}."
-    words += f" All pass first {_when(a, first).removeprefix('from ')}" if math.isfinite(first) \
-        else " All pass at no date"  # fmt: skip
-    words += (
-        f" in the central case, and at some date in {percent(share(np.isfinite(many.first), w))}"
-    )
-    words += " of worlds"
+    if math.isfinite(first):
+        when = "at the start" if first == 0 else f"at {a.origin.period} {first:.0f}"
+        words += f" In the central case all of them pass for the first time {when}"
+    else:
+        words += " In the central case they do not all pass at any date"
+    words += f"; at some date they do in {percent(share(np.isfinite(many.first), w))} of worlds"
     if dates.size and len(w) > 1:
         low, middle, high = band(many.first[np.isfinite(many.first)], w[np.isfinite(many.first)])
         words += f" (there, first at {middle:.0f}; {low:.0f} to {high:.0f})"
@@ -157,7 +157,7 @@ def _packages(a: LeversAnswer) -> list[Block]:
     alone = [k for k, p in enumerate(a.packages) if len(p) == 1 and k not in order]
     order = (order + alone)[:ROWS]
     worth, measure = f"worth.{a.party}", f"survival.{last}"
-    rows = []
+    rows, ends = [], []
     for k in order:
         p = a.packages[k]
         x = a.central.isel(package=k)
@@ -169,10 +169,12 @@ def _packages(a: LeversAnswer) -> list[Block]:
             cell = spread_cell(value, shown.sel(measure=worth).values, w, off)
         gain = float(a.effect("logit.kept")[k])
         per = figure(gain / a.cost[k]) if a.cost[k] > 0 else ""
-        mark = "*" if a.efficient[k] else ""
+        name = ("*" if a.efficient[k] else "") + (_package(p) if len(p) else "no lever")
+        kinds = (f"unaccused.{last}", "broken", "accused")
+        ends.append((name, *(_chance(a, x, shown, kind) for kind in kinds)))
         rows.append(
             (
-                mark + (_package(p) if len(p) else "no lever"),
+                name,
                 f"{a.cost[k]:.3g}",
                 _chance(a, x, shown, "signs.all"),
                 _chance(a, x, shown, measure),
@@ -185,11 +187,23 @@ def _packages(a: LeversAnswer) -> list[Block]:
         "log-odds of kept, per unit of cost",
     )  # fmt: skip
     remark = f"{len(a.packages) - 1} tried; cost per {a.origin.period}; * efficient"
-    out: list[Block] = [Heading("What packages do", remark), Columns(heads, tuple(rows))]
+    once = (
+        "package, once signed",
+        f"in force at {last} if nobody is wrongly accused",
+        "somebody truly breaks it",
+        "somebody is wrongly accused",
+    )
+    out: list[Block] = [
+        Heading("What packages do", remark),
+        Columns(heads, tuple(rows)),
+        Columns(once, tuple(ends)),
+    ]
     out.append(
         Paragraph(
-            f"Kept: signed, and not broken by {a.origin.period} {last}. Efficient: no cheaper "
-            "package makes that as likely. Bands only where a package was solved over all "
+            f"Kept: signed, and not broken by {a.origin.period} {last} if nobody is wrongly "
+            "accused. Efficient: no cheaper package makes that as likely, and as likely that it is "
+            "ended neither by a breach nor by a false alarm. In force counts false alarms, which "
+            "are put into the file. Bands only where a package was solved over all "
             f"worlds. {count(a.screened, 'package')} (no lever counted) came through the test "
             f"against no deal alone, {a.tested} of them were put to all alternatives, cheapest "
             "first."
