@@ -79,7 +79,7 @@ def compare(
         str | None, Parameter(help="Which offers, with commas between them; by default all.")
     ] = None,
     party: Chair = None,
-    worlds: Worlds = 64,
+    worlds: SomeWorlds = None,
     seed: Seed = 0,
     fine: Fine = False,
     folder: Kept = None,

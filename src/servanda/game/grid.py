@@ -74,7 +74,7 @@ Lot = int
 CENTRAL: Lot = -1
 """The equally spaced grid."""
 
-REPLICATE = 2**20
+REPLICATE = 2**40
 """Lots k, k + REPLICATE, k + 2 REPLICATE, … are independent; those in between are spread evenly."""
 
 

@@ -35,6 +35,9 @@ FIRST_WITHOUT_STOCKS = 150
 EXACT, ROUNDING = 1e-12, 1e-9
 """What one more sweep may change without stocks, and what it may where rounding forbids less."""
 
+CLOSER = 3e-4
+"""What one more sweep may change on finer grids, in stakes (`closer`)."""
+
 MOST_SWEEPS = 4000
 """Past the horizon; patience next to 1 would ask for more."""
 
@@ -77,7 +80,8 @@ def make_method(
 
 
 def closer(method: Method) -> Method:
-    """The same, brought nearer to what the game past the horizon is worth."""
-    return replace(
-        method, tolerance=min(method.tolerance, 1e-4), most=240, restless=min(method.restless, 1e-3)
-    )
+    """The same, brought nearer to what the game past the horizon is worth.
+
+    What counts as going round in circles stays the same, for such a game is given another meaning.
+    """
+    return replace(method, tolerance=min(method.tolerance, CLOSER), most=2 * method.most)

@@ -92,6 +92,16 @@ class Plan:
         """The lots of some worlds."""
         return np.asarray(places) + replicate * REPLICATE
 
+    def described(self) -> dict[str, object]:
+        """What it solves, for a folder."""
+        places = (self.again_at, self.finer_at, self.aside_at, self.aside_finer_at)
+        return {
+            "worlds": len(self.sample),
+            "levels": list(self.levels),
+            "finer": list(self.finer_levels or ()),
+            "places": [[int(k) for k in at] for at in places],
+        }
+
     @property
     def everywhere(self) -> Int[np.ndarray, " world"]:
         """The places of all worlds."""

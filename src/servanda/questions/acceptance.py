@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from servanda.game.batch import Follow, Program, Progress, course_of, stakes
 from servanda.game.bind import bind, bind_to_breach
 from servanda.game.build import Game, build
+from servanda.game.grid import CENTRAL
 from servanda.game.method import make_method
 from servanda.game.regimes import Variant
 from servanda.game.size import refuse_if_too_large
@@ -181,16 +182,21 @@ class Table:
         progress: Progress | None = None,
         pool: Executor | None = None,
         folder: Path | None = None,
+        lots: Int[np.ndarray, " world"] | None = None,
     ) -> Reading:
-        """Solve the game under every schedule, and read it; `folder` keeps what is finished."""
-        game, rows = self.program.game, Rows(self.program, values, values)
+        """Solve the game under every schedule, and read it; `folder` keeps what is finished.
+
+        `lots` say which grid and random numbers each row has, by default the central ones.
+        """
+        lots = np.full(len(values), CENTRAL) if lots is None else lots
+        game, rows = self.program.game, Rows(self.program, values, values, lots)
         job = {
             "what": "acceptance",
             "hash": game.scenario.hash,
             "variants": digest(repr(game.variants)),
             "party": self.party,
             "others": [a.name for a in self.others],
-            "values": digest(values),
+            "values": digest(values, lots),
             "levels": list(self.program.method.grid.levels),
             "seed": self.program.seed,
             "paths": self.program.paths,

@@ -20,6 +20,7 @@ from jaxtyping import Float, Int
 
 from servanda.game.batch import Program, Progress, stakes
 from servanda.game.build import build
+from servanda.game.grid import CENTRAL
 from servanda.game.method import make_method
 from servanda.game.regimes import Variant
 from servanda.game.size import refuse_if_too_large
@@ -89,15 +90,21 @@ class Deals:
         progress: Progress | None = None,
         pool: Executor | None = None,
         folder: Path | None = None,
+        lots: Int[np.ndarray, " world"] | None = None,
     ) -> Figures:
-        """The figures of every pair of a deal and a world; `folder` keeps what is finished."""
+        """The figures of every pair of a deal and a world; `folder` keeps what is finished.
+
+        `lots` say which grid and random numbers each world has, by default the central ones.
+        """
+        lots = np.full(len(values), CENTRAL) if lots is None else lots
         kinds = {int(d): pattern(self.scenario, deals[int(d)]) for d in np.unique(pairs[:, 0])}
         groups: dict[object, list[int]] = {}
         for row, (deal, _) in enumerate(pairs):
             groups.setdefault(kinds[int(deal)], []).append(row)
         ages = self.ages(deals)
         solved = [
-            self._group(deals, pairs[rows], values, kind, ages) for kind, rows in groups.items()
+            self._group(deals, pairs[rows], values, lots, kind, ages)
+            for kind, rows in groups.items()
         ]
         order = np.concatenate([np.array(rows) for rows in groups.values()])
         ends = np.cumsum([len(rows) for rows in groups.values()])
@@ -106,7 +113,7 @@ class Deals:
             "hash": self.scenario.hash,
             "like": self.like.name,
             "deals": digest(repr([deals[d] for d in kinds])),
-            "pairs": digest(pairs, *(rows.values for _, rows in solved)),
+            "pairs": digest(pairs, lots, *(rows.values for _, rows in solved)),
             "levels": list(self.levels),
             "period": self.period,
             "paths": self.paths,
@@ -147,6 +154,7 @@ class Deals:
         deals: Sequence[Proposal],
         pairs: Pairs,
         values: Float[np.ndarray, "world assumption"],
+        lots: Int[np.ndarray, " world"],
         kind: object,
         ages: tuple[int, ...],
     ) -> tuple[Offers, Rows]:
@@ -159,7 +167,7 @@ class Deals:
             )
         agreed = np.array([numbers(self.scenario, deals[int(d)], ages) for d in pairs[:, 0]])
         theta = np.concatenate([values[pairs[:, 1]], agreed], axis=1)
-        return self.offers[key], Rows(self.offers[key].program, theta, theta)
+        return self.offers[key], Rows(self.offers[key].program, theta, theta, lots[pairs[:, 1]])
 
     def _rows(self, out: Outcomes, pairs: Pairs) -> pd.DataFrame:
         """A row for every pair."""

@@ -36,7 +36,9 @@ class Origin:
     worlds: int
     levels: tuple[int, ...]
     paths: int  # 0: exact
-    grid_error: dict[str, float] = field(default_factory=dict)  # headline -> estimated error
+    grid_error: dict[str, float] = field(default_factory=dict)  # of headlines of the central case
+    errors: dict[str, float] = field(default_factory=dict)  # headline -> standard error over worlds
+    finer: tuple[int, ...] = ()  # the grid that leans are measured on
     version: str = __version__
 
     @staticmethod
@@ -48,18 +50,22 @@ class Origin:
         levels: tuple[int, ...],
         paths: int,
         grid_error: dict[str, float] | None = None,
+        errors: dict[str, float] | None = None,
+        finer: tuple[int, ...] = (),
     ) -> Origin:
         """The origin of figures of a scenario."""
         return Origin(
-            scenario.title,
-            scenario.period,
-            {name: p.label or name for name, p in scenario.parties.items()},
-            scenario.hash,
-            seed,
-            worlds,
-            levels,
-            paths if scenario.stocks else 0,
-            grid_error or {},
+            title=scenario.title,
+            period=scenario.period,
+            labels={name: p.label or name for name, p in scenario.parties.items()},
+            hash=scenario.hash,
+            seed=seed,
+            worlds=worlds,
+            levels=levels,
+            paths=paths if scenario.stocks else 0,
+            grid_error=grid_error or {},
+            errors=errors or {},
+            finer=finer,
         )
 
     @property

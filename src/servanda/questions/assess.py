@@ -13,9 +13,10 @@ from pathlib import Path
 
 from servanda import native
 from servanda.errors import QuestionError, unknown
+from servanda.game.batch import Progress
 from servanda.game.plan import FINE_WORLDS, WORLDS, Plan
 from servanda.game.solve import find_proposal
-from servanda.questions.assess_parts import Job, Progress
+from servanda.questions.assess_parts import Job
 from servanda.questions.assess_reading import Reading
 from servanda.questions.assessment import Assessment
 from servanda.runs import parts

@@ -9,7 +9,6 @@ ends of their ranges.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from servanda.game.batch import stakes
+from servanda.game.batch import Progress, stakes
 from servanda.game.build import Game, build
 from servanda.game.grid import CENTRAL, REPLICATE
 from servanda.game.plan import AGAIN, FINER_GRID, HERE, Plan, spread_out
@@ -26,13 +25,11 @@ from servanda.questions.outcomes import Outcomes, Solver, Wanted, duties_in
 from servanda.questions.relief import Unasked, unasked
 from servanda.questions.riders import changed_terms, packages
 from servanda.questions.spread import BAND
+from servanda.questions.steps import Steps
 from servanda.runs.parts import Place
 from servanda.scenario.model import Obligation, Proposal, Scenario
 from servanda.scenario.weighted import weighted_quantiles
 from servanda.scenario.worlds import modal
-
-Progress = Callable[[int, int], None]
-"""Called with (steps done, steps in all)."""
 
 TOGETHER = 8
 """With more packages of terms than this they are solved in fewer worlds."""
@@ -45,29 +42,6 @@ ENDS_AT = 3 * REPLICATE
 
 MOST_TRIED, MOST_EACH = 4, 2
 """Assumptions solved at both ends: from one chair, and from each of several."""
-
-
-class Steps:
-    """Adds up how far several parts are that are solved side by side."""
-
-    def __init__(self, progress: Progress | None) -> None:
-        self.progress = progress
-        self.done: dict[str, int] = {}
-        self.total: dict[str, int] = {}
-
-    def expect(self, part: str, total: int) -> None:
-        """Tell of a part that is to come."""
-        self.done[part], self.total[part] = 0, total
-
-    def of(self, part: str) -> Progress:
-        """What a part tells how far it is."""
-
-        def told(done: int, total: int) -> None:
-            self.done[part], self.total[part] = done, total
-            if self.progress:
-                self.progress(sum(self.done.values()), sum(self.total.values()))
-
-        return told
 
 
 @dataclass(frozen=True)

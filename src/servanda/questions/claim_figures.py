@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from servanda.game.bind import bind, bind_aside
+from servanda.game.grid import CENTRAL
 from servanda.game.regimes import Bind
 from servanda.questions.outcomes import BATCH, NEVER, Outcomes, Wanted, outcomes
 from servanda.questions.packages import amounts, modal_amounts, package, schedule_of_package
@@ -479,6 +480,7 @@ class Games:
                 seed=seed,
                 binds=binds_of(scenario, contexts[0]),
                 still=np.concatenate(still),
+                lots=np.tile(np.arange(len(rows)) + CENTRAL, len(contexts)),
                 folder=place(table),
                 progress=step,
                 pool=pool,

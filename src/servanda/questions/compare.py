@@ -16,22 +16,21 @@ import numpy as np
 import xarray as xr
 
 from servanda.errors import QuestionError, unknown
-from servanda.game.batch import Progress, cores, stakes
-from servanda.game.grid import FINE_NODES, FINER, coarser, usual_nodes
-from servanda.game.levels import choose_levels, other_levels
+from servanda.game.batch import Progress, stakes
+from servanda.game.errors import Estimate
 from servanda.game.period import RESTLESS
+from servanda.game.plan import FINE_WORLDS, WORLDS, Plan
 from servanda.questions.answer import Answer, Origin
-from servanda.questions.grid_error import ANOTHER_GRID, DATES, grid_error, stated_dates
-from servanda.questions.outcomes import NEVER, Outcomes, Wanted, outcomes
+from servanda.questions.grid_error import DATES, grid_error, stated_dates
+from servanda.questions.headlines import Figure, chance, solve_over
+from servanda.questions.outcomes import NEVER, Outcomes, Solver, Wanted, outcomes
+from servanda.questions.steps import Steps
 from servanda.runs import parts
 from servanda.scenario.model import Proposal, Scenario
 from servanda.scenario.weighted import share
 from servanda.scenario.worlds import Worlds, draw, modal
 from servanda.show.marks import Spec
 from servanda.show.page import Block
-
-WORLDS = "worlds"
-"""The table of all worlds, if a comparison is kept in a folder."""
 
 LIKELY = 0.5
 """From this probability on something is said to be likely."""
@@ -51,6 +50,9 @@ class Comparison(Answer):
     chairs: tuple[str, ...]
     over: Outcomes
     central: Outcomes  # one world, the modal one
+    figures: dict[str, dict[str, Estimate]]  # deal -> headline (`OverWorlds.headlines`)
+    shams: dict[str, dict[str, Estimate]]  # deal -> party -> share of worlds, see `sham_of`
+    futures: dict[str, dict[str, float]]  # deal -> kept, broken, or hanging on expectations
     weight: xr.DataArray
     regret: xr.DataArray
     better: xr.DataArray
@@ -84,17 +86,6 @@ class Comparison(Answer):
         likely = chance.values >= LIKELY
         shares = [share(likely[:, d], self.weight.values) for d in range(len(self.deals))]
         return xr.DataArray(shares, dims=("deal",), coords={"deal": list(self.deals)})
-
-    def shams(self) -> xr.DataArray:
-        """[deal, party] share of worlds in which a party gains only if it can break the deal."""
-        worth, tied = self.over.worth.values, self.over.tied.values
-        sham = (tied < 0) & (worth > 0)
-        found = np.einsum("w,wdp->dp", self.weight.values, sham)
-        found = np.where(np.isnan(tied).all(axis=0), np.nan, found)
-        dims = ("deal", "party")
-        return xr.DataArray(
-            found, dims=dims, coords={d: self.over.worth.coords[d].values for d in dims}
-        )
 
     def least_regret(self, party: str) -> str:
         """The choice with the smallest largest regret over worlds: a deal, or `never`."""
@@ -148,7 +139,7 @@ def compare(
     deals: Sequence[str] | None = None,
     party: str | None = None,
     *,
-    worlds: int = 64,
+    worlds: int | None = None,
     seed: int = 0,
     fine: bool = False,
     levels: tuple[int, ...] | None = None,
@@ -157,71 +148,80 @@ def compare(
 ) -> Comparison:
     """Compare offers (all, unless some are named) over the same worlds, from one chair or all.
 
-    With `fine` the central case is solved on a finer grid, the worlds on the usual one. In `folder`
-    what is finished is kept; the same question goes on from there. Raises QuestionError for an
-    unknown deal or party, a game too large for this machine, or a folder of something else.
+    `worlds` and `fine` are as in `assess`. In `folder` what is finished is kept; the same question
+    goes on from there. Raises QuestionError for an unknown deal or party, a game too large for this
+    machine, or a folder of something else.
     """
     chosen = choose_deals(scenario, deals)
     chairs = choose_chairs(scenario, party)
-    grid = levels or choose_levels(scenario)
-    finer = FINE_NODES if fine else FINER * usual_nodes(scenario)
-    second_grid = coarser(grid) if levels else other_levels(scenario, grid, finer)
+    if worlds is None:
+        worlds = FINE_WORLDS if fine else WORLDS
     sample, centre = draw(scenario, worlds, seed), modal(scenario)
+    plan = Plan.of(scenario, sample, fine=fine, levels=levels)
+    wanted = Wanted(tied=True)
+    usual = Solver.of(scenario, chosen, wanted=wanted, levels=plan.levels, seed=seed)
+    more = plan.finer_levels
+    finer = None
+    if more is not None:
+        finer = Solver.of(
+            scenario, chosen, wanted=wanted, levels=more, seed=seed, batch=4, closely=True
+        )
     job = {
         "question": "compare",
         "hash": scenario.hash,
         "deals": [p.name for p in chosen],
-        "worlds": worlds,
+        "plan": plan.described(),
         "seed": seed,
-        "levels": list(grid),
-        "another_grid": None if second_grid is None else list(second_grid),
     }
+    steps = Steps(progress)
+    steps.expect("worlds", usual.solves(1 + worlds + len(plan.again_at)))
+    steps.expect("finer", finer.solves(len(plan.finer_at)) if finer else 0)
     with parts(folder, job) as place:
-        pool = cores()
-        try:
-            other = pool.submit(
-                on_another_grid, scenario, chosen, centre, second_grid, seed, place(ANOTHER_GRID)
-            )
-            found = outcomes(
-                scenario,
-                chosen,
-                np.concatenate([centre.values, sample.values]),
-                wanted=Wanted(tied=True),
-                levels=grid,
-                seed=seed,
-                folder=place(WORLDS),
-                progress=progress,
-                pool=pool,
-            )
-            second = other.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-    central, over = in_worlds(found, slice(0, 1)), in_worlds(found, slice(1, None))
-    error = errors_of(scenario, central, second)
-    if fine and not levels and second is not None:
-        central = second
-    last = scenario.horizon
+        found = solve_over(usual, finer, plan, centre.values, place, steps.of)
+    names = tuple(p.name for p in chosen)
+    figures = {d: found.headlines(d) for d in names}
     origin = Origin.of(
         scenario,
         seed=seed,
         worlds=worlds,
-        levels=grid,
+        levels=plan.levels,
         paths=Wanted().paths,
-        grid_error=error,
+        errors={f"{d}.{n}": x.error for d, each in figures.items() for n, x in each.items()},
+        finer=plan.finer_levels or (),
     )
-    weight = xr.DataArray(np.asarray(sample.weight), dims=("world",))
+    over = found.here
     return Comparison(
         origin,
-        deals=tuple(p.name for p in chosen),
+        deals=names,
         texts={p.name: p.text for p in chosen},
         chairs=chairs,
         over=over,
-        central=central,
-        weight=weight,
+        central=found.central,
+        figures=figures,
+        shams={
+            d: {
+                p: chance(found.figure(sham_of(d, p)))
+                for p in scenario.parties
+                if np.isfinite(over.tied.sel(deal=d, party=p)).any()
+            }
+            for d in names
+        },
+        futures={d: found.futures(d) for d in names},
+        weight=xr.DataArray(np.asarray(sample.weight), dims=("world",)),
         regret=regret_of(over.worth),
         better=better_of(over.worth),
-        dates=stated_dates(last),
+        dates=stated_dates(scenario.horizon),
     )
+
+
+def sham_of(deal: str, party: str) -> Figure:
+    """1 in worlds in which a party gains by a deal only if it can break it, else 0."""
+
+    def sham(out: Outcomes) -> np.ndarray:
+        worth, tied = (x.sel(deal=deal, party=party).values for x in (out.worth, out.tied))
+        return ((tied < 0) & (worth > 0)) * 1.0
+
+    return sham
 
 
 def choose_deals(scenario: Scenario, deals: Sequence[str] | None) -> list[Proposal]:
@@ -242,15 +242,6 @@ def choose_chairs(scenario: Scenario, party: str | None) -> tuple[str, ...]:
     if party is not None and party not in scenario.parties:
         raise unknown("party", party, scenario.parties)
     return tuple(scenario.parties) if party is None else (party,)
-
-
-def in_worlds(found: Outcomes, which: slice) -> Outcomes:
-    """The outcomes in some of the worlds, counted from 0."""
-    chosen = {name: getattr(found, name).isel(world=which) for name in vars(found)}
-    renumbered = {
-        name: a.assign_coords(world=np.arange(a.sizes["world"])) for name, a in chosen.items()
-    }
-    return Outcomes(**renumbered)
 
 
 def regret_of(worth: xr.DataArray) -> xr.DataArray:

@@ -21,13 +21,13 @@ from jaxtyping import Int
 
 from servanda.errors import QuestionError, unknown
 from servanda.game.batch import Progress, cores, stakes
-from servanda.game.grid import coarser, usual_nodes
+from servanda.game.grid import FINER, coarser, usual_nodes
 from servanda.game.levels import choose_levels, other_levels
 from servanda.questions.alike import Deals, Figures
 from servanda.questions.answer import Answer, Origin
 from servanda.questions.best_deals import better_share, efficient, smallest_change, solutions
 from servanda.questions.compare import errors_of, on_another_grid
-from servanda.questions.grid_error import ANOTHER_GRID, FINER
+from servanda.questions.grid_error import ANOTHER_GRID
 from servanda.questions.outcomes import PATHS, duties, outcomes
 from servanda.questions.rounds import RISK, rounds, stays
 from servanda.runs import Place, parts
@@ -280,7 +280,15 @@ def design(
                 which = order[done:upto]
                 pairs = np.array([(d, w) for d in left for w in which])
                 kept = place(f"worlds-{done + 1}-to-{upto}")
-                found = solver.run(deals, pairs, np.asarray(sample.values), progress, pool, kept)
+                found = solver.run(
+                    deals,
+                    pairs,
+                    np.asarray(sample.values),
+                    progress,
+                    pool,
+                    kept,
+                    lots=np.arange(worlds),
+                )
                 ok = (found.joint > LIKELY) & (found.kept >= chance)
                 good[pairs[:, 0], pairs[:, 1]] = ok
                 total[pairs[:, 0], pairs[:, 1]] = found.worth

@@ -282,6 +282,7 @@ def levers(
                 told,
                 pool,
                 place("acceptance-in-worlds"),
+                np.tile(np.arange(len(sample)), len(two)),
             )
             error, errors = _grid_errors(
                 scenario, proposal, whole, here, at_centre(two), grid, levels, place
@@ -553,7 +554,9 @@ def _over(
     rows = [_measured(scenario, wide)]
     if shown:
         thetas = np.concatenate([over_worlds(p) for p in shown])
-        rows.append(_measured(scenario, few.run(thetas, told, pool, place("packages-in-worlds"))))
+        lots = np.tile(np.arange(count), len(shown))
+        found = few.run(thetas, told, pool, place("packages-in-worlds"), lots)
+        rows.append(_measured(scenario, found))
     names = _names(scenario)
     values = np.concatenate(rows).reshape(len(two) + len(shown), count, len(names))
     return xr.DataArray(

@@ -139,9 +139,10 @@ class Offers:
         values: Worlds | np.ndarray,
         progress: Progress | None = None,
         pool: Executor | None = None,
+        lots: np.ndarray | None = None,
     ) -> Outcomes:
         """The outcomes in every world, or with every row of assumptions."""
-        return self.read(run(self.program, values, progress, pool))
+        return self.read(run(self.program, values, progress, pool, lots=lots))
 
     def read(self, out: dict[str, Any]) -> Outcomes:
         """Label what the program gives."""
@@ -395,6 +396,10 @@ class Solver:
             "batch": batch,
         }
         return Solver(scenario, names, tuple(batches), job)
+
+    def solves(self, rows: int) -> int:
+        """How many solves so many rows are."""
+        return rows * len(self.batches)
 
     def run(
         self,

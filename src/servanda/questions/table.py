@@ -130,7 +130,7 @@ def work(job: Mapping[str, Any], chunk: Chunk) -> pd.DataFrame:
         drawn = amounts(scenario, len(sample), _seed(job["seed"], chunk.worlds[0]))
         values = schedule_of_package(scenario, values, pulled, drawn)
     offers = _offers(scenario, tuple(names), tuple(job["levels"]), job["seed"])
-    found = offers.run(values, pool=here())
+    found = offers.run(values, pool=here(), lots=np.arange(*chunk.worlds))
     parts = [
         rows(found, k, name, which, chunk.worlds[0], sample.weight) for k, name in enumerate(names)
     ]

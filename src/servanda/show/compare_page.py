@@ -5,19 +5,18 @@ In: a `Comparison`. Out: blocks for the terminal, and its pictures.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from servanda.show.figures import band, count, figure, percent
+from servanda.game.errors import HANGS
+from servanda.show.figures import band, count, estimated_chance, figure, percent
 from servanda.show.marks import Spec, in_words
 from servanda.show.page import Block, Columns, Heading, Paragraph
-from servanda.show.page_parts import chance_cell, foot, listed, spread_cell, title
+from servanda.show.page_parts import foot, listed, mean_cell, mean_chance, title
 
 if TYPE_CHECKING:
     from servanda.questions.compare import Comparison
-    from servanda.questions.outcomes import Outcomes
 
 MOST = 0.75
 """From this share of worlds on: most worlds."""
@@ -69,7 +68,7 @@ def _answer(c: Comparison) -> str:
 
 
 def _keeping(c: Comparison) -> list[Block]:
-    w, unit = c.weight.values, c.origin.period
+    unit = c.origin.period
     dates = tuple(dict.fromkeys((c.dates[0], c.dates[len(c.dates) // 2], c.dates[-1])))
     last = dates[-1]
     heads = ("", "all sign", *(f"in force at {t}" for t in dates))
@@ -80,26 +79,15 @@ def _keeping(c: Comparison) -> list[Block]:
         "somebody is wrongly accused",
         "has run out",
     )
-    rows, ending = [], []
+    w, rows, ending = c.weight.values, [], []
     for d in c.deals:
-        one, many = c.central.survival.sel(deal=d), c.over.survival.sel(deal=d)
-        error = {t: c.origin.grid_error.get(f"{d}.survival.{t}", 0.0) for t in dates}
-        kept = [
-            chance_cell(float(one.sel(period=t)[0]), many.sel(period=t).values, w, error[t])
-            for t in dates
-        ]
-        joint = float(c.central.joint.sel(deal=d)[0])
-        rows.append(
-            (
-                in_words(d),
-                chance_cell(joint, c.over.joint.sel(deal=d).values, w, 0.0),
-                *kept,
-            )
-        )
-        both = zip(_ends(c.central, d, last), _ends(c.over, d, last), strict=True)
-        cells = [chance_cell(float(one[0]), many, w, max(error.values())) for one, many in both]
+        figures, many = c.figures[d], c.over.survival.sel(deal=d)
+        kept = [mean_chance(figures[f"survival.{t}"], many.sel(period=t).values, w) for t in dates]
+        joint = mean_chance(figures["signs.all"], c.over.joint.sel(deal=d).values, w)
+        rows.append((in_words(d), joint, *kept))
+        cells = [estimated_chance(figures[f"{name}.{last}"]) for name in ENDS]
         ending.append((in_words(d), *cells))
-    remark = f"central case and 8 in 10 worlds; {unit}s since signature"
+    remark = f"mean and 8 in 10 worlds; {unit}s since signature"
     more = Paragraph(
         f"In force at {last}, truly broken, wrongly accused and run out add up to 100 %. How often "
         "somebody is wrongly accused is put into the file, not found: it says nothing of who keeps "
@@ -108,32 +96,34 @@ def _keeping(c: Comparison) -> list[Block]:
     return [
         Heading("Who signs, and does it hold", remark),
         Columns(heads, tuple(rows)),
-        Heading(f"What has become of it after {count(last, unit)}", "once signed"),
+        Heading(f"What has become of it after {count(last, unit)}", "once signed, mean"),
         Columns(ends, tuple(ending)),
         more,
+        *_two_futures(c),
     ]
 
 
-def _ends(o: Outcomes, deal: str, period: int) -> list[np.ndarray]:
-    """[world] in force if nobody is wrongly accused, truly broken, wrongly accused, run out."""
-    unaccused, broken, accused, expired = (
-        x.sel(deal=deal, period=period) for x in (o.unaccused, o.broken, o.accused, o.expired)
-    )
-    wrongly = accused.sum("obligation").values
-    truly = np.maximum(broken.sum("obligation").values - wrongly, 0.0)
-    return [unaccused.values, truly, wrongly, expired.values]
+ENDS = ("unaccused", "breaks", "accused", "expired")
+"""The headlines of what has become of a deal, as in the table."""
+
+
+def _two_futures(c: Comparison) -> list[Block]:
+    """The offers that hang on what parties expect of each other."""
+    hang = {d: f[HANGS] for d, f in c.futures.items() if f.get(HANGS, 0.0) >= 0.05}
+    if not hang:
+        return []
+    said = listed([f"{in_words(d)} ({percent(x)} of worlds)" for d, x in hang.items()])
+    words = "Whether it is kept hangs on what the parties expect of each other: "
+    return [Paragraph(f"{words}{said}. There two solutions of one world disagree outright.")]
 
 
 def _shams(c: Comparison) -> list[Block]:
-    shares = c.shams()
     lines = []
-    for d in c.deals:
-        for p in shares.party.values:
-            x = float(shares.sel(deal=d, party=p))
-            if math.isfinite(x) and x >= 0.1:
-                name = c.origin.names[str(p)]
-                words = f"{in_words(d)}: {name} gains only because it can break it in "
-                lines.append(Paragraph(words + f"{percent(x)} of worlds.", hang=2))
+    for d, each in c.shams.items():
+        for p, x in each.items():
+            if x.value >= 0.1 and x.low > 0:
+                words = f"{in_words(d)}: {c.origin.names[p]} gains only because it can break it in "
+                lines.append(Paragraph(words + f"{estimated_chance(x)} of worlds.", hang=2))
     if not lines:
         lines = [Paragraph("None: nobody gains only because it can break a deal.")]
     return [Heading("Shams", "a tenth of the worlds or more"), *lines]
@@ -144,17 +134,17 @@ def _worth(c: Comparison) -> list[Block]:
     heads = ("", *(c.origin.names[p] for p in c.chairs))
     rows = []
     for d in c.deals:
-        cells = []
-        for p in c.chairs:
-            error = c.origin.grid_error.get(f"{d}.worth.{p}", math.nan)
-            one = float(c.central.worth.sel(deal=d, party=p)[0])
-            cells.append(spread_cell(one, c.over.worth.sel(deal=d, party=p).values, w, error))
+        over = c.over.worth.sel(deal=d)
+        cells = [
+            mean_cell(c.figures[d][f"worth.{p}"], over.sel(party=p).values, w) for p in c.chairs
+        ]
         rows.append((in_words(d), *cells))
     for k in range(0, len(c.chairs), 3):  # a page is narrow
         cut = (0, *range(k + 1, min(k + 4, len(heads))))
         table = tuple(tuple(row[j] for j in cut) for row in rows)
         found.append(Columns(tuple(heads[j] for j in cut), table))
-    return [Heading("What each is worth", "against no deal, in each party's own units"), *found]
+    remark = "against no deal, mean and 8 in 10 worlds, in each party's own units"
+    return [Heading("What each is worth", remark), *found]
 
 
 def _regret(c: Comparison) -> list[Block]:

@@ -71,6 +71,11 @@ def estimated(x: Estimate, scale: float = 1.0, *, places: int | None = None) -> 
     return figure(x.value * scale, TWICE * x.error * abs(scale), places=places)
 
 
+def estimated_chance(x: Estimate) -> str:
+    """A probability over worlds as `percent` says it; digits go by its 80 % interval."""
+    return percent(x.value, EIGHT_IN_TEN * x.error)
+
+
 def give_or_take(x: Estimate, scale: float = 1.0) -> str:
     """The error of a figure: "±0.2", within which it lies with 80 %; "" if there is none."""
     size = EIGHT_IN_TEN * x.error * abs(scale)
