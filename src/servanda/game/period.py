@@ -43,7 +43,7 @@ class Method:
     scheme: Scheme = DEFAULT_SCHEME
     by_interest: bool = False
     sweeps: int = 0  # past the horizon, before they are extrapolated (`stationary`)
-    tolerance: float = 3e-3  # what one more sweep past the horizon may change, in stakes
+    tolerance: float = 1e-4  # what one more sweep past the horizon may change, in stakes
     most: int = 60  # sweeps with extrapolation in which that does not halve: then it is given up
     restless: float = RESTLESS  # where more than this is left, in stakes, values do not settle
     finite: int = 0  # sweeps past the horizon of the finite game that is taken then
