@@ -234,7 +234,8 @@ def events(
 
 def unfounded(group: Group) -> Bool[np.ndarray, "row pattern event"]:
     """Whether an event is a notice of a duty that was not breached."""
-    nothing = np.zeros((*group.breached.shape[:2], 1), bool)
+    others = group.successor.shape[-1] - group.breached.shape[-1]  # nobody; blame is forgotten
+    nothing = np.zeros((*group.breached.shape[:2], others), bool)
     return np.concatenate([~group.breached, nothing], axis=-1)
 
 
