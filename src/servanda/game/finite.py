@@ -81,7 +81,9 @@ def _said(
     where = [f"{name} = {x:.3g}" for name, x in zip(game.stocks, stocks, strict=True)]
     for d, option in zip(game.scenario.decisions, group.joint[a], strict=True):
         if len(group.options[game.scenario.decisions.index(d)]) > 1:
-            where.append(f"{d.key}.{d.options[option]}")
+            where.append(
+                f"{d.key}.{d.options[option]}" if option < d.nothing else f"no option of {d.key}"
+            )
     where += [f"{name} = {x:.3g}" for name, x in list(drawn.items())[:MOST]]
     place = f" where {', '.join(where)}" if where else ""
     return f"{what} has no finite value{place}"

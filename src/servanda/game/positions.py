@@ -97,7 +97,7 @@ def _live_options(
     """The options of every decision that can be open here, and the static masks among them."""
     scenario = graph.scenario
     env = static_environment(graph, regime, phases)
-    width = max([len(d.options) for d in scenario.decisions] or [1])
+    width = max([d.nothing + 1 for d in scenario.decisions] or [1])
     allowed = np.zeros((len(scenario.decisions), width), bool)
     live = []
     for k, d in enumerate(scenario.decisions):
@@ -108,13 +108,17 @@ def _live_options(
                 left = [x and d.options[o] in b.options for o, x in enumerate(left)]
         # hands that are bound to what is not open, or to two things at once, are free
         options = left if any(left) else options
-        if not any(options):
+        skipped = d.closes and not _surely_open(d, env)
+        if not any(options) and not (skipped and _surely_closed(d, env)):
             options[0] = True  # none left: the decision is skipped and reads as its first option
         dynamic = _is_dynamic(d, env)
         if dynamic and not options[0]:
             kept = (0, *(o for o, x in enumerate(options) if x))
         else:
             kept = tuple(o for o, x in enumerate(options) if x)
+        if skipped:
+            options.append(True)
+            kept = (*kept, d.nothing)
         live.append(kept)
         allowed[k, : len(options)] = options
     return tuple(live), allowed
@@ -136,6 +140,24 @@ def _open(d: Decision, option: int, env: dict[str, float]) -> bool:
         if f is not None and f.names <= env.keys() and not float(evaluate(f, env, np)) > 0.5:
             return False
     return True
+
+
+def _surely_open(d: Decision, env: dict[str, float]) -> bool:
+    """Whether a position opens some option by itself, or the first is not closed by its own word.
+
+    Otherwise it may be that nothing can be taken (`Decision.nothing`).
+    """
+
+    def holds(f: Formula | None) -> bool:
+        return f is None or (f.names <= env.keys() and float(evaluate(f, env, np)) > 0.5)
+
+    return holds(d.option_when[0]) or (holds(d.when) and any(holds(f) for f in d.option_when[1:]))
+
+
+def _surely_closed(d: Decision, env: dict[str, float]) -> bool:
+    """Whether a position closes the first option by its own condition."""
+    f = d.option_when[0]
+    return f is not None and f.names <= env.keys() and not float(evaluate(f, env, np)) > 0.5
 
 
 def _is_dynamic(d: Decision, env: dict[str, float]) -> bool:

@@ -22,6 +22,7 @@ from servanda.game.disturbances import draws
 from servanda.game.positions import Group, Settings, static_environment
 from servanda.game.tape import Tape, Writer, evaluate
 from servanda.scenario.formulas import Formula
+from servanda.scenario.model import Decision
 
 
 @dataclass(frozen=True)
@@ -400,8 +401,23 @@ class _Sheet:
                 if o is not None:
                     holds = w.step("or", w.step("not", w.is_value(self.taken[d], o)), holds)
                 met.append(holds)
+            decision = self.game.scenario.decisions[d]
+            if decision.closes:
+                nothing = w.is_value(self.taken[d], decision.nothing)
+                left = self.nothing_open(decision)
+                met = [w.step("select", nothing, left, w.every(met))]
             found.append(w.every(met))
         return found
+
+    def nothing_open(self, decision: Decision) -> int:
+        """Whether no option of a decision can be taken, and its first is closed by its own word."""
+        w, one = self.writer, self.writer.constant(1.0)
+        first, *others = (one if f is None else self.value(f) for f in decision.option_when)
+        asked = one if decision.when is None else self.value(decision.when)
+        left = w.step("not", first)
+        for other in others:
+            left = w.step("and", left, w.step("not", w.step("and", asked, other)))
+        return left
 
 
 def _conditions(
@@ -417,6 +433,6 @@ def _conditions(
         decision = game.scenario.decisions[d]
         each = [(None, decision.when), *enumerate(decision.option_when)]
         asked = [(o, f) for o, f in each if f is not None and not f.names <= fixed]
-        if asked:
+        if asked or decision.closes:
             found[d] = asked
     return found

@@ -121,6 +121,16 @@ class Decision:
         return tuple(f"{self.key}.{option}" for option in self.options)
 
     @property
+    def nothing(self) -> int:
+        """The number that stands for no option taken: all the options' indicators are 0."""
+        return len(self.options)
+
+    @property
+    def closes(self) -> bool:
+        """Whether it may be that no option can be taken, not even read: the first asks for more."""
+        return self.option_when[0] is not None
+
+    @property
     def reads_as(self) -> str:
         """The name of a numeric decision's value: `party.decision`, or `party.value` unnamed."""
         return f"{self.key}.value" if self.name is None else self.key
