@@ -186,6 +186,7 @@ class Table:
         game, rows = self.program.game, Rows(self.program, values, values)
         job = {
             "what": "acceptance",
+            "figures": list(_KEEPING),
             "hash": game.scenario.hash,
             "variants": digest(repr(game.variants)),
             "party": self.party,
