@@ -403,7 +403,8 @@ def test_the_modal_start_is_the_one_written(river):
 def test_loadings_on_disturbances_are_numbers_with_dotted_names():
     """Its own bears the stock's name; an uncertain loading is an assumption that a lever can set."""
     text = VALID.read_text(encoding="utf-8")
-    text = text.replace("shock: 0.02", "shock: {own: 0.02, storm: [-0.2, -0.1, 0.1], thaw: leak/2}")
+    loadings = "{own: 0.02, storm: [-0.2, -0.1, 0.1], thaw: leak/2}"
+    text = text.replace("shock: 0.02", f"shock: {loadings}")
     text = text.replace('hurry: "*0.5"', 'water.shock.own: "*0.5"')
     scenario = loads(text)
     shock = scenario.stocks["water"].shock
