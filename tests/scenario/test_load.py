@@ -401,7 +401,7 @@ def test_the_modal_start_is_the_one_written(river):
 
 
 def test_loadings_on_disturbances_are_numbers_with_dotted_names():
-    """Its own bears the stock's name; an uncertain loading is an assumption that a lever can set."""
+    """Its own bears the stock's name; an uncertain loading is an assumption for levers to set."""
     text = VALID.read_text(encoding="utf-8")
     loadings = "{own: 0.02, storm: [-0.2, -0.1, 0.1], thaw: leak/2}"
     text = text.replace("shock: 0.02", f"shock: {loadings}")
