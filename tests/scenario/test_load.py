@@ -440,3 +440,22 @@ def test_reading_a_scenario_waits_for_no_heavy_library():
 def test_the_modal_start_is_the_one_written(river):
     start = river.stocks["water"].start
     assert float(np.asarray(evaluate(start, {"water.start": 0.5}))) == 0.5
+
+
+def test_loadings_on_disturbances_are_numbers_with_dotted_names():
+    """Its own bears the stock's name; an uncertain loading is an assumption for levers to set."""
+    text = VALID.read_text(encoding="utf-8")
+    loadings = "{own: 0.02, storm: [-0.2, -0.1, 0.1], thaw: leak/2}"
+    text = text.replace("shock: 0.02", f"shock: {loadings}")
+    text = text.replace('hurry: "*0.5"', 'water.shock.own: "*0.5"')
+    scenario = loads(text)
+    shock = scenario.stocks["water"].shock
+    assert {name: f.text for name, f in shock.items() if name != "thaw"} == {
+        "water": "water.shock.own",
+        "storm": "water.shock.storm",
+    }
+    assert shock["thaw"].names == {"leak"}
+    assert scenario.assumptions["water.shock.own"].distribution.mode == 0.02
+    assert scenario.assumptions["water.shock.storm"].distribution.low == -0.2
+    assert scenario.stocks["trust"].shock == {}
+    assert not scenario.warnings
