@@ -23,7 +23,6 @@ from servanda.errors import QuestionError
 from servanda.scenario.model import Scenario
 
 
-
 KEPT_NUMBERS = 50_000
 """Sobol points of more numbers are not kept: there making them is not what takes time."""
 
