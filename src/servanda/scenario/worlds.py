@@ -73,7 +73,8 @@ def draw(scenario: Scenario, n: int, seed: int = 0) -> Worlds:
 
     Every combination of hypotheses gets at least one world, and more in proportion to its weight.
     With more combinations than worlds, these are never listed: each world's combination is drawn,
-    one reading per group, with a probability in proportion to its weight. Raises `QuestionError` when `n` is less than 1.
+    one reading per group, with a probability in proportion to its weight. Raises `QuestionError`
+    when `n` is less than 1.
     """
     if n < 1:
         raise QuestionError(f"at least one world must be drawn, not {n}")
