@@ -74,7 +74,7 @@ def exact_course(
         return moved.at[stage.yes[signs]].add(here * chain).reshape(n)
 
     def valued(mass: Array, w: Array) -> tuple[Array, Array]:
-        v = w[game.alike][:, :, 0]  # [regime, phase, channel]
+        v = w[game.place][:, :, 0]  # [regime, phase, channel]
         moving = jnp.where(inside, mass, 0.0) if stay else mass
         total = jnp.sum(moving)
         by_phase = moving.reshape(game.regimes, game.phases).sum(axis=0)

@@ -69,7 +69,7 @@ def size_of(game: Game, levels: tuple[int, ...], by_interest: bool = False) -> S
         mixed = live * group.breached.shape[1] * group.next_phase.shape[1] * points * channels
         total += 8 * (tables + actions + mixed)
     history = game.scenario.horizon + 1 + 20  # every period's values, and those being mixed
-    total += 8 * history * game.regimes * game.phases * points * channels
+    total += 8 * history * game.places * game.phases * points * channels
     moves = max(group.moves for group in game.groups)
     return Size(levels, points, game.regimes, game.phases, moves, total)
 
