@@ -19,6 +19,7 @@ from servanda.game.build import Game, build
 from servanda.game.interpolate import Scheme
 from servanda.game.regimes import Variant
 from servanda.game.rollout import starting_regimes
+from servanda.game.size import size_report
 from servanda.game.solve import prepare
 from servanda.scenario.model import Scenario
 
@@ -128,3 +129,12 @@ def test_who_meets_does_not_share() -> None:
             live = {int(n) for g in game.groups for n in g.rows[g.live[t], 0]}
             places = [game.place[n] for n in live | asked]
             assert len(places) == len(set(places))
+
+
+def test_check_says_what_multiplies_the_regimes() -> None:
+    """Nine periods with a duty and one without: offered, never, broken, and ten ages."""
+    said = size_report(dated(9))
+    assert "13 regimes (3 at a time), 1 phases, 12 periods" in said
+    # without the list: offered, in force, never; and no duty is left to break
+    assert "Regimes of pact: 13, 3 without the 10 levels by age of terms.limits." in said
+    assert "Regimes" not in size_report(dated(3))

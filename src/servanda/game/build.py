@@ -168,7 +168,8 @@ def build(
     """The game of a scenario with the given variants.
 
     With `always` the deals are solved as if signed in any period, not only in the first. `apart`
-    keeps the values of every regime apart, even of those that never meet. Raises QuestionError when the game is too large to enumerate, with what to reduce.
+    keeps the values of every regime apart, even of those that never meet. Raises QuestionError
+    when the game is too large to enumerate, with what to reduce.
     """
     in_order = sorted(scenario.obligations.items(), key=lambda item: item[1].options[0][0])
     scenario = replace(scenario, obligations=dict(in_order))  # the first noticed names the breaker
