@@ -86,7 +86,8 @@ MEANINGS = {
     "values": "Every value it can have.",
     "options": "The first is the default.",
     "when": "It can be chosen only if this exceeds 0.5.",
-    "levels": "A number for each level, or a list of numbers by the age of the deal.",
+    "levels": "A number for each level, or a list of numbers by the age of the deal. A long list "
+    "costs little where the deal can be signed at one time only: see `model.md`.",
     "now": "The level without any deal.",
     "after": "What becomes of it when the deal ends.",
     "party": "Who is bound.",

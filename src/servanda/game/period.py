@@ -115,11 +115,11 @@ def operators(game: Game, method: Method, p: Parameters, period: Array) -> list[
 def mixed(game: Game, group: Group, v: Array, notice: Array, rows: Array) -> Array:
     """E[V(next)] over events, before stocks move: [row, pattern, branch, g, channel].
 
-    `v` is [regime, phase, g, channel]; `notice` as in `Operator`; `rows` are those of the group
+    `v` is [place, phase, g, channel]; `notice` as in `Operator`; `rows` are those of the group
     that are wanted.
     """
     phases = v.shape[1]
-    successor = game.alike[group.successor][:, :, None, :]
+    successor = game.place[group.successor][:, :, None, :]
     place = successor * phases + group.next_phase[:, None, :, None]
     flat = v.reshape(v.shape[0] * phases, *v.shape[2:])
     return mix(flat, notice[rows], jnp.asarray(place)[rows])
@@ -140,7 +140,7 @@ def expected(
 ) -> Array:
     """E[V(next)] over events, phases and shocks: [r, channel, a, point].
 
-    `v` is [regime, phase, g, channel]; `notice` as in `Operator`; `rows` are the live rows of the
+    `v` is [place, phase, g, channel]; `notice` as in `Operator`; `rows` are the live rows of the
     group and `at` [r] the place among them that each computed row reads; `points` are
     [u, draw * a, point, stock], read through `table` [r]; `branch` is [r, branch, a, point].
     """
@@ -175,11 +175,11 @@ def sweep(
 
     Returns W, every group's probabilities of joint moves [row, a, g], and the number of brackets
     without an equilibrium. Given probabilities are used as they are; those that nobody wants to
-    `keep` may be None. `held` are places [regime * phase] to leave out (bool), and the values
-    [regime, phase, g, channel] that they have instead.
+    `keep` may be None. `held` are places [place * phase] to leave out (bool), and the values
+    [place, phase, g, channel] that they have instead.
     """
     phases = v.shape[1]
-    # regimes out of play are never read
+    # what has no regime in play is never read
     w = jnp.zeros(v.shape) if held is None else held[1]
     w = w.reshape(v.shape[0] * phases, *v.shape[2:])
     chosen = []
@@ -187,7 +187,7 @@ def sweep(
     for k, group in enumerate(game.groups):
         rows = jnp.asarray(live[k])
         r = rows.shape[0]
-        z = jnp.asarray(group.rows[:, 0] * phases + group.rows[:, 1])[rows]
+        z = jnp.asarray(game.place[group.rows[:, 0]] * phases + group.rows[:, 1])[rows]
         # rows are padded by repeating the last one: write each only once
         spare = jnp.concatenate([jnp.zeros(1, bool), rows[1:] == rows[:-1]])
         if held is not None:
@@ -285,8 +285,12 @@ def _traced(
     return out, joint_probability(plan, policy, group.moves) if keep else None, failed
 
 
-def sign(game: Game, p: Parameters, w: Array) -> tuple[Array, Array]:
-    """Add the signing stages to values W [regime, phase, ..., channel].
+def sign(
+    game: Game, p: Parameters, w: Array, place: np.ndarray | None = None
+) -> tuple[Array, Array]:
+    """Add the signing stages to values W [place, phase, ..., channel].
+
+    `place` [regime] says where a regime's values are, if not where the game keeps them.
 
     Returns V and the probability that each signatory accepts when its turn comes, [stage,
     signatory, phase, ...]; 1 where a stage has fewer signatories.
@@ -294,16 +298,17 @@ def sign(game: Game, p: Parameters, w: Array) -> tuple[Array, Array]:
     stage = game.asking
     if not len(stage.regime):
         return w, jnp.ones((0, 0, *w.shape[1:-1]))
-    table = w[game.alike]
-    ahead = table[stage.yes]
+    # where no offer is in play the answer is never read
+    place = game.place if place is None else place
+    ahead = w[place[stage.yes]]
     accepted: list[Array] = []
     for j in reversed(range(stage.no.shape[1])):
-        no = table[stage.no[:, j]]
+        no = w[place[stage.no[:, j]]]
         q = accept_probability(p, jnp.asarray(stage.party[:, j]), ahead, no)
         q = jnp.where(stage.asked[:, j].reshape(-1, *(1,) * (q.ndim - 1)), q, 1.0)
         ahead = q[..., None] * ahead + (1.0 - q[..., None]) * no
         accepted.insert(0, q)
-    return w.at[stage.regime].set(ahead), jnp.stack(accepted, axis=1)
+    return w.at[place[stage.regime]].set(ahead), jnp.stack(accepted, axis=1)
 
 
 def accept_probability(p: Parameters, party: Array, yes: Array, no: Array) -> Array:
@@ -317,6 +322,6 @@ def accept_probability(p: Parameters, party: Array, yes: Array, no: Array) -> Ar
 
 
 def value_shape(game: Game, method: Method) -> tuple[int, int, int, int]:
-    """The shape of one period's values, [regime, phase, g, channel]."""
+    """The shape of one period's values, [place, phase, g, channel]."""
     channels = len(channel_party(game, method.by_interest))
-    return game.regimes, game.phases, method.grid.size, channels
+    return game.places, game.phases, method.grid.size, channels
