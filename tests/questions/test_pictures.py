@@ -42,7 +42,7 @@ def test_an_unknown_picture_names_the_nearest() -> None:
 
 def test_riders_of_a_deal_with_one_term_are_a_mistake_in_words() -> None:
     with pytest.raises(QuestionError, match="at least two terms"):
-        made_up(riders=None).picture("riders")
+        made_up(terms=()).picture("riders")
 
 
 def test_the_first_breaches_are_marked_on_the_survival_curve() -> None:

@@ -93,12 +93,14 @@ class Created:
 class Sensitivity:
     """Worth to a party with an assumption at the high end of its range, less at the low end.
 
-    Both ends (10 and 90 % of its draws) are solved, with everything else as in the central case.
+    Both ends (10 and 90 % of its draws) are solved, with everything else as in the central case;
+    `worth` is what the deal is worth there.
     """
 
     party: str
     assumption: str
     ends: tuple[float, float]
+    worth: tuple[float, float]
     swing: Estimate
 
 
