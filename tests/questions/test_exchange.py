@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 import servanda as sv
@@ -49,3 +51,18 @@ def test_what_a_breach_brings(deal: str, ends: str) -> None:
     bound = duties_in(build(scenario, [Variant(proposal)]))
     due = [scenario.obligations[n] for n in proposal.obligations if scenario.obligations[n].due]
     assert net_exchange(scenario, proposal, bound, due).endswith(ends)
+
+
+def test_a_duty_and_a_term_without_a_label_are_said_in_words() -> None:
+    scenario = sv.load(
+        DAM.replace("label: Up does not fill, ", "")
+        + "terms: {water_fee: {levels: {none: 0, paid_monthly: 1}}}\n"
+    )
+    fee = scenario.terms["water_fee"]
+    proposal = replace(
+        scenario.proposals["plain"],
+        terms={"water_fee": fee.levels["paid_monthly"]},
+        levels={"water_fee": "paid_monthly"},
+    )
+    said = net_exchange(scenario, proposal, [scenario.obligations["no_hurry"]], [])
+    assert said.startswith("No hurry; the terms: water fee (paid monthly); without end;")

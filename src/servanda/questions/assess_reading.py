@@ -27,7 +27,7 @@ from servanda.questions.assessment import (
     Sham,
     Timing,
 )
-from servanda.questions.exchange import net_exchange
+from servanda.questions.exchange import called, net_exchange
 from servanda.questions.grid_error import stated_dates
 from servanda.questions.outcomes import PATHS, Outcomes
 from servanda.questions.riders import changed_terms, packages, riders
@@ -225,7 +225,7 @@ class Reading:
             breaker = Breaker(
                 o.party,
                 o.name,
-                o.label or o.name.replace("_", " "),
+                called(o),
                 chance(self.over(f.of(f.truly_broken, -1, k)).mean()),
                 chance(self.over(f.accused_of(k)).mean()),
                 (low, high),
@@ -243,7 +243,7 @@ class Reading:
         relief = {
             p: self.beside(f.relief_of(name, p)).mean() for p in self.parties if p != asked.asker
         }
-        harm = tuple(o.label or o.name.replace("_", " ") for o in asked.duties)
+        harm = tuple(called(o) for o in asked.duties)
         return Created(asked.asker, harm, relief)
 
     def _interests(self) -> dict[str, Estimate]:

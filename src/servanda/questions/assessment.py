@@ -183,6 +183,11 @@ class Assessment(Page):
             raise QuestionError(f"no verdict from the chair of {party}: this answer is for {there}")
         raise unknown("chair", party, self.parties)
 
+    @property
+    def alarms(self) -> bool:
+        """Whether somebody can be wrongly accused."""
+        return any(b.false_alarm > 0 or b.accused.value > 0 for b in self.breakers)
+
     def survival_band(self) -> xr.DataArray:
         """Survival over worlds: [statistic, period].
 

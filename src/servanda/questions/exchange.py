@@ -5,7 +5,7 @@ In: a scenario and a proposal. Out: plain English, made from the labels of oblig
 
 from __future__ import annotations
 
-from servanda.scenario.model import Obligation, Proposal, Scenario
+from servanda.scenario.model import Obligation, Proposal, Scenario, Term
 
 WORDS = {"day": "days", "week": "weeks", "month": "months", "quarter": "quarters", "year": "years"}
 
@@ -57,8 +57,13 @@ def _after_a_breach(bound: list[Obligation], fallen_due: list[Obligation]) -> li
     return said + ([f"even after a breach: {_join(lasting)}"] if lasting else [])
 
 
+def called(x: Obligation | Term) -> str:
+    """The label of a duty or term, or its name in words if it has none."""
+    return x.label if x.label and x.label != x.name else x.name.replace("_", " ")
+
+
 def _join(obligations: list[Obligation]) -> str:
-    labels = [o.label or o.name.replace("_", " ") for o in obligations]
+    labels = [called(o) for o in obligations]
     if len(labels) == 1:
         return labels[0]
     return ", ".join(labels[:-1]) + " and " + labels[-1]
@@ -73,9 +78,7 @@ def _terms_without_duty(
     for name, level in proposal.levels.items():
         if name in said or set(proposal.terms[name]) == {scenario.terms[name].now}:
             continue
-        term = scenario.terms[name]
-        label = term.label or name.replace("_", " ")
-        found.append(f"{label} ({level.replace('_', ' ')})")
+        found.append(f"{called(scenario.terms[name])} ({level.replace('_', ' ')})")
     return found
 
 

@@ -223,7 +223,7 @@ class _Page:
             return (title, *(percent(x.value, TWICE * x.error) for x in known))
 
         rows = [row("In force" + (", mean" if self.worlds > 1 else ""), "survival")]
-        if any(b.false_alarm > 0 for b in a.breakers):
+        if a.alarms:
             rows.append(row("- if nobody is wrongly accused", "unaccused"))
         if self.worlds > 1:
             rows.append(("- in 8 of 10 worlds", *(percent_between(low[k], high[k]) for k in at)))
