@@ -219,6 +219,14 @@ def test_with_one_world_there_are_no_bands() -> None:
     text = str(made_up(worlds=1))
     assert "8 in 10 worlds" not in text
     assert "1 world, seed 3" in flowing(made_up(worlds=1))
+    assert "mean" not in text.lower().split("how to read")[0]
+
+
+def test_with_one_world_who_signs_is_said_of_that_world() -> None:
+    """Not of the central case, of which nothing else on the page is said."""
+    text = str(made_up(worlds=1, joint_modal=0.1)).split("WHO SIGNS")[1]
+    assert line_with(text, "All together").split()[-2:] == ["54", "%"]
+    assert "central case" not in text
 
 
 def test_without_stocks_figures_are_called_exact() -> None:

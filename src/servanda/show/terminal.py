@@ -168,7 +168,7 @@ class _Page:
             rows.append(self.chances(self.name(party), f"signs.{party}", over.values, float(here)))
         rows.append(self.chances("All together", "signs.all", a.joint.values, a.joint_modal))
         heads = (*self.if_many("", "mean", "8 in 10 worlds", "central case"),)
-        heads = heads or ("", "central case")
+        heads = heads or ("", "the one world")
         found: list[Block] = [
             Heading("Who signs", "each, given that the others do"), Columns(heads, tuple(rows))
         ]  # fmt: skip
@@ -304,7 +304,12 @@ class _Page:
             rows.append((self.name(s.party), *self.pair(s.worth, s.worth_bound), self.sham(s)))
         if not rows:
             return []
-        heads = ("worth, mean", "free to break", "hands tied", "signs only to break")
+        heads = (
+            "worth" + ", mean" * (self.worlds > 1),
+            "free to break",
+            "hands tied",
+            "signs only to break",
+        )
         return [Heading("Would each sign with its own hands tied?"), Columns(heads, tuple(rows))]
 
     def sham(self, s: Sham) -> str:
@@ -329,7 +334,13 @@ class _Page:
                 *self.if_many(between(low, high, places=places)),
                 estimated(mean, per),
             ))  # fmt: skip
-        heads = ("", "mean", "", *self.if_many("8 in 10 worlds"), self.stakes_unit)
+        heads = (
+            "",
+            "mean" if self.worlds > 1 else "worth",
+            "",
+            *self.if_many("8 in 10 worlds"),
+            self.stakes_unit,
+        )
         remark = f"against no deal, in {OWN_UNITS}"
         return [Heading("What it is worth", remark), Columns(heads, tuple(rows))]
 
@@ -417,11 +428,13 @@ class _Page:
 
     def foot(self, marked: bool) -> list[Block]:
         a = self.answer
-        over = "Mean, 8 in 10 (10 to 90 %) and shares" if self.worlds > 1 else "Shares"
+        over = (
+            " Mean, 8 in 10 (10 to 90 %) and shares are over worlds. The central case has every "
+            "number at its likeliest; it explains, and is no headline."
+        )
         lines = [
             "A world is one draw of all uncertain numbers and rival readings: "
-            f"{count(self.worlds, 'world')}, seed {a.seed}. {over} are over worlds. The central "
-            "case has every number at its likeliest; it explains, and is no headline.",
+            f"{count(self.worlds, 'world')}, seed {a.seed}.{over * (self.worlds > 1)}",
             f"One {self.unit} of stakes: the gap between a party's best and worst {self.unit} "
             "without a deal. Units of different parties cannot be compared.",
         ]
@@ -488,7 +501,7 @@ class _Page:
     def chances(self, name: str, headline: str, over: ArrayLike, central: float) -> tuple[str, ...]:
         x = self.answer.figures[headline]
         if self.worlds == 1:
-            return (name, percent(central))
+            return (name, _percent(x))
         low, _, high = band(over, self.answer.weight)
         return (name, _percent(x), percent_between(low, high), percent(central))
 
