@@ -247,7 +247,21 @@ def test_a_deal_that_binds_nobody_is_broken_by_nobody() -> None:
 
 
 def test_an_obligation_that_is_hardly_ever_broken_takes_no_row() -> None:
-    assert "Hardly ever: South (South pays)." in str(made_up())
+    assert "Hardly ever: South pays." in str(made_up())
+
+
+def test_a_duty_names_its_party_once() -> None:
+    """Whether its label does or not."""
+    first, second = made_up().breakers
+    nameless = replace(first, label="no raids")
+    assert "North: no raids" in str(made_up(breakers=(nameless, second)))
+    assert "North: North" not in str(made_up())
+
+
+def test_breaches_that_false_alarms_forestall_are_told_apart() -> None:
+    assert "If nobody is wrongly accused: to month 48" in flowing(made_up())
+    quiet = tuple(replace(b, false_alarm=0.0, accused=est(0.0)) for b in made_up().breakers)
+    assert "To month 48, or until it runs out, it is kept" in flowing(made_up(breakers=quiet))
 
 
 def test_a_deal_that_nobody_signs_says_that_the_rest_assumes_it() -> None:

@@ -253,7 +253,8 @@ class _Page:
             )
             if f[name] >= 0.005
         ]  # fmt: skip
-        line = f"To {self.unit} {int(self.answer.survival.period[-1])}, or until it runs out, it "
+        line = "If nobody is wrongly accused: to" if self.answer.alarms else "To"
+        line += f" {self.unit} {int(self.answer.survival.period[-1])}, or until it runs out, it "
         line += "; it ".join(said).replace("in all 1000000000 worlds", "in every world") + "."
         if f[HANGS] >= 0.005:
             line += (
@@ -273,18 +274,18 @@ class _Page:
             if b.false_alarm > 0:
                 alarms.append(f"{label}, {percent(b.false_alarm)} a {self.unit}")
             if max(b.breaks.value, b.band[1], b.accused.value) < 0.005:
-                quiet.append(f"{self.name(b.party)} ({label})")
+                quiet.append(self.duty(b.party, label))
                 continue
             when = "-"
             if math.isfinite(b.median_period) and b.breaks.value >= 0.005:
                 when = f"{self.unit} {max(1, round(b.median_period))}"
             rows.append((
-                f"{self.name(b.party)}: {label}", _percent(b.breaks),
+                self.duty(b.party, label), _percent(b.breaks),
                 *self.if_many(percent_between(*b.band)), when, _percent(b.accused),
             ))  # fmt: skip
         found: list[Block] = [heading]
         if rows:
-            heads = ("party: its duty", "truly breaks", *self.if_many("8 in 10 worlds"),
+            heads = ("whose duty", "truly breaks", *self.if_many("8 in 10 worlds"),
                      "half by", "accused")  # fmt: skip
             found.append(Columns(heads, tuple(rows)))
         if alarms:
@@ -488,6 +489,12 @@ class _Page:
 
     def mean(self) -> str:
         return "mean over worlds" if self.worlds > 1 else "the one world"
+
+    def duty(self, party: str, label: str) -> str:
+        """A duty with its party, once."""
+        name = self.name(party)
+        names = (name, self.answer.labels.get(party, name))
+        return label if label.startswith(names) else f"{name}: {label}"
 
     def pair(self, *both: Estimate) -> list[str]:
         """Figures of one row, with the same digits."""
