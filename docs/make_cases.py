@@ -55,7 +55,10 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        self.rows: dict[Key, Row] = {tuple(row["key"]): row for row in map(json.loads, lines)}
+        rows = map(json.loads, lines)
+        # answers of before false alarms were told from breaches are solved again
+        kept = (row for row in rows if row["key"][0] == "moves" or "accused" in row)
+        self.rows: dict[Key, Row] = {tuple(row["key"]): row for row in kept}
 
     def central(self, case: str, deal: str, levels: tuple[int, ...] | None = None) -> Row:
         """The deal in the central case; `levels=None` is the default grid."""
@@ -88,10 +91,11 @@ class Store:
 
 
 def central(case: str, deal: str, levels: tuple[int, ...] | None) -> Row:
-    """Worth, signing, survival and breakers in the central case."""
+    """Worth, signing, survival, who truly breaks it and who is wrongly accused, central case."""
     scenario = sv.load(f"scenarios/{case}")
     run = sv.simulate(scenario, deal, levels=levels, paths=PATHS)
-    solution, broken = run.solution, run.broken[0, -1]
+    solution, accused = run.solution, run.accused[0, -1]
+    broken = run.broken[0, -1] - accused
     worth, signing = solution.worth, solution.signing
     return {
         "levels": list(solution.levels),
@@ -100,6 +104,7 @@ def central(case: str, deal: str, levels: tuple[int, ...] | None) -> Row:
         "joint": float(solution.joint[0]),
         "survival": [float(x) for x in run.survival[0].values],
         "broken": {str(o): float(broken.sel(obligation=o)) for o in broken.obligation.values},
+        "accused": {str(o): float(accused.sel(obligation=o)) for o in broken.obligation.values},
         "settled": solution.settled,
         "failures": solution.failures,
     }
@@ -115,9 +120,11 @@ def over_worlds(case: str, deal: str) -> Row:
     def band(values: np.ndarray) -> list[float]:
         return list(map(float, weighted_quantiles(values, weight, BAND)))
 
-    broken = {}
+    broken, accused = {}, {}
     for duty in run.broken.obligation.values:
-        paths = run.broken.sel(obligation=duty).values
+        wrongly = run.accused.sel(obligation=duty).values
+        accused[str(duty)] = band(wrongly[:, -1])
+        paths = run.broken.sel(obligation=duty).values - wrongly
         mean = weight @ paths / weight.sum()
         half = float(np.interp(0.5 * mean[-1], mean, np.arange(len(mean))))
         broken[str(duty)] = [*band(paths[:, -1]), float(mean[-1]), half]
@@ -126,6 +133,7 @@ def over_worlds(case: str, deal: str) -> Row:
         "joint": band(run.solution.joint.values),
         "survival": [band(run.survival.values[:, t]) for t in run.survival.period.values],
         "broken": broken,
+        "accused": accused,
     }
 
 
@@ -195,21 +203,27 @@ def breakers(store: Store) -> str:
     for case, deal in HISTORY:
         scenario = sv.load(f"scenarios/{case}")
         here, coarse = store.central(case, deal), store.coarse(case, deal)
-        for duty, (low, high, mean, half) in store.worlds(case, deal)["broken"].items():
-            o = scenario.obligations[duty]
-            if max(high, here["broken"][duty], coarse["broken"][duty]) < 0.005:
+        over = store.worlds(case, deal)
+        for duty, (low, high, mean, half) in over["broken"].items():
+            o, wrongly = scenario.obligations[duty], over["accused"][duty]
+            truly = max(high, here["broken"][duty], coarse["broken"][duty])
+            if max(truly, here["accused"][duty], wrongly[1]) < 0.005:
                 continue
             half_at = "–" if mean < 0.005 else f"month {half:.0f}"
             rows.append([case, scenario.parties[o.party].label or o.party, o.label or duty,
                          probability(here["broken"][duty], coarse["broken"][duty]),
-                         f"{percent(low)} to {percent(high)}", half_at])  # fmt: skip
+                         f"{percent(low)} to {percent(high)}", half_at,
+                         probability(here["accused"][duty], coarse["accused"][duty]),
+                         f"{percent(wrongly[0])} to {percent(wrongly[1])}"])  # fmt: skip
     head = [
         "case",
         "party",
         "duty",
-        "breaks it by the horizon",
+        "truly breaks it by the horizon",
         "8 in 10 worlds",
         "half of that by",
+        "is wrongly accused",
+        "8 in 10 worlds",
     ]
     return table(head, rows)
 
@@ -242,12 +256,16 @@ def grids(store: Store, case: str, deal: str) -> str:
     found += [store.central(case, deal, levels) for levels in MORE_GRIDS[case, deal]]
     rows = []
     for row in found:
-        broken = [f"{o} {percent(x)}" for o, x in row["broken"].items() if x >= 0.005]
+        broken, accused = (
+            ", ".join(f"{o} {percent(x)}" for o, x in row[what].items() if x >= 0.005) or "nobody"
+            for what in ("broken", "accused")
+        )
         rows.append([grid(row["levels"]), *(f"{x:+.1f}" for x in row["worth"].values()),
                      percent(row["joint"]), *(percent(row["survival"][t]) for t in (4, 12, 40)),
-                     ", ".join(broken) or "nobody", "yes" if row["settled"] else "no"])  # fmt: skip
+                     broken, accused, "yes" if row["settled"] else "no"])  # fmt: skip
     head = ["grid", *(f"worth to {p}" for p in found[0]["worth"]), "all sign",
-            "in force at 4", "at 12", "at 40", "broken by the horizon", "settled"]  # fmt: skip
+            "in force at 4", "at 12", "at 40", "truly broken by the horizon", "wrongly accused",
+            "settled"]  # fmt: skip
     return table(head, rows)
 
 
@@ -258,16 +276,23 @@ def proposal(store: Store, deal: str) -> str:
     dates = ", ".join(
         f"{probability(here['survival'][t], coarse['survival'][t])} at {t}" for t in (4, 16, 40)
     )
-    broken = ", ".join(
-        f"{o} {probability(x, coarse['broken'][o])}"
-        for o, x in here["broken"].items()
-        if max(x, coarse["broken"][o]) >= 0.005
+    broken, accused = (
+        ", ".join(
+            f"{o} {probability(x, coarse[what][o])}"
+            for o, x in here[what].items()
+            if max(x, coarse[what][o]) >= 0.005
+        )
+        for what in ("broken", "accused")
     )
-    run_out = [1 - row["survival"][-1] - sum(row["broken"].values()) for row in (here, coarse)]
+    run_out = [
+        1 - row["survival"][-1] - sum(row["broken"].values()) - sum(row["accused"].values())
+        for row in (here, coarse)
+    ]
     return (
         f"### {deal}\n\n{text}\n\n{worths(store, case, deal)}\n\n"
         f"All sign: {probability(here['joint'], coarse['joint'])}. In force, once signed: {dates}. "
-        f"By the horizon broken: {broken or 'by nobody'}; run out: {probability(*run_out)}. "
+        f"By the horizon truly broken: {broken or 'by nobody'}; wrongly accused: "
+        f"{accused or 'nobody'}; run out: {probability(*run_out)}. "
         f"Grid {grid(here['levels'])}."
     )
 
@@ -289,7 +314,8 @@ def claims(store: Store, case: str) -> str:
             duties = [o.name for o in scenario.obligations.values() if o.party == party]
             if period != scenario.horizon:
                 raise NameError("the tables have breaches by the horizon only")
-            return sum(solved(case, deal)["broken"][duty] for duty in duties)
+            row = solved(case, deal)
+            return sum(row["broken"][duty] + row["accused"][duty] for duty in duties)
 
         figures = {
             "worth": lambda deal, party: solved(case, deal)["worth"][party],

@@ -214,7 +214,7 @@ def test_the_first_date_at_which_the_deal_beats_every_alternative_is_marked() ->
         deal_name="d",
         party="p",
     )
-    assert "first at month 6" in spec["description"]
+    assert "for the first time at month 6" in spec["description"]
     never = levers_charts.acceptance([0, 1], [1, 2], [[3, 3]], ["x"], deal_name="d", party="p")
     assert "at no date shown" in never["description"]
 

@@ -192,6 +192,7 @@ class Table:
         game, rows = self.program.game, Rows(self.program, values, values, lots)
         job = {
             "what": "acceptance",
+            "figures": list(_KEEPING),
             "hash": game.scenario.hash,
             "variants": digest(repr(game.variants)),
             "party": self.party,

@@ -110,6 +110,7 @@ class Deals:
         ends = np.cumsum([len(rows) for rows in groups.values()])
         job = {
             "what": "deals",
+            "figures": [f.name for f in fields(Figures)],
             "hash": self.scenario.hash,
             "like": self.like.name,
             "deals": digest(repr([deals[d] for d in kinds])),

@@ -121,7 +121,7 @@ class LeversAnswer(Answer):
     """What packages of levers do to a deal.
 
     `central` [package, measure] are figures at the central case: `signs.all`, `logit.all` (its
-    log-odds), `survival.T`, `unaccused.T` (the same if nobody is ever wrongly accused), `broken`
+    log-odds), `survival.T`, `unaccused.T` (the same if nobody is wrongly accused), `truly_broken`
     and `accused` (by the last date, if signed: truly broken, and ended by a false alarm),
     `unbroken` (not broken by then if nobody is wrongly accused), `kept` (signed and that),
     `logit.kept`, `spared` (signed, and ended neither by a breach nor by a false alarm),
@@ -446,7 +446,7 @@ def _names(scenario: Scenario) -> list[str]:
     dates = stated_dates(last)
     measures = ["signs.all", "logit.all"]
     measures += [f"{kind}.{t}" for kind in ("survival", "unaccused") for t in dates]
-    measures += ["broken", "accused", "unbroken", "kept", "logit.kept", "spared"]
+    measures += ["truly_broken", "accused", "unbroken", "kept", "logit.kept", "spared"]
     measures += [f"worth.{p}" for p in scenario.parties]
     return measures + [f"no_deal.{p}" for p in scenario.parties]
 

@@ -69,6 +69,7 @@ def table(
     apart = processes or cluster is not None
     job: dict[str, Any] = {
         "question": "table",
+        "figures": list(_OVER_TIME),
         "hash": scenario.hash,
         "case": _text(scenario) if apart else None,
         "deals": [p.name for p in chosen],
@@ -115,6 +116,10 @@ def packages_in_words(words: Sequence[str] | None) -> list[dict[str, float]]:
     return found
 
 
+_OVER_TIME = ("survival", "unaccused", "broken", "accused", "expired")
+"""Figures of `Outcomes` that a row has at the stated dates."""
+
+
 def work(job: Mapping[str, Any], chunk: Chunk) -> pd.DataFrame:
     """One chunk: a batch of offers under one package, in some worlds; on one thread."""
     import pandas as pd
@@ -157,11 +162,10 @@ def rows(
         columns[f"signs.{party}"] = found.signing.values[:, deal, i]
     columns["signs.all"] = found.joint.values[:, deal]
     for t in stated_dates(last):
-        columns[f"survival.{t}"] = found.survival.values[:, deal, t]
-        columns[f"broken.{t}"] = found.broken.values[:, deal, t].sum(axis=-1)
-        columns[f"accused.{t}"] = found.accused.values[:, deal, t].sum(axis=-1)
-        columns[f"unaccused.{t}"] = found.unaccused.values[:, deal, t]
-        columns[f"expired.{t}"] = found.expired.values[:, deal, t]
+        for name in _OVER_TIME:
+            figure = getattr(found, name)
+            whole = figure.sum("obligation") if "obligation" in figure.dims else figure
+            columns[f"{name}.{t}"] = whole.values[:, deal, t]
     return pd.DataFrame(columns)
 
 

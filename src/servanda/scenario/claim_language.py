@@ -83,7 +83,8 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "broken": Function(
         ("deal", "period", "obligation"),
         2,
-        "probability that a signed deal has been broken by then (by breach of that obligation)",
+        "probability that a signed deal has been broken by then (over that obligation), false "
+        "alarms included",
     ),
     "breaks": Function(
         ("deal", "party", "period"),

@@ -214,7 +214,8 @@ def acceptance(
         )
     when = "at no date shown"
     if date is not None:
-        when = f"first at {clean(unit)} {date:g}"
+        when = "for the first time at "
+        when += "the start" if date == 0 else f"{clean(unit)} {date:g}"
         mark = stepped([(date, f"all tests pass from {clean(unit, 30)} {date:g}")], [first, last])
         layers += [layer for event in mark for layer in _dated(event_mark(event, x, plot.height))]
     across, up = np.array(ends).T

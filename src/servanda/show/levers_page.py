@@ -170,7 +170,7 @@ def _packages(a: LeversAnswer) -> list[Block]:
         gain = float(a.effect("logit.kept")[k])
         per = figure(gain / a.cost[k]) if a.cost[k] > 0 else ""
         name = ("*" if a.efficient[k] else "") + (_package(p) if len(p) else "no lever")
-        kinds = (f"unaccused.{last}", "broken", "accused")
+        kinds = (f"unaccused.{last}", "truly_broken", "accused")
         ends.append((name, *(_chance(a, x, shown, kind) for kind in kinds)))
         rows.append(
             (
@@ -343,6 +343,7 @@ def _schedule(a: LeversAnswer) -> list[Block]:
 def picture(a: LeversAnswer, what: str) -> Spec:
     """`packages`, `acceptance` or `schedule`."""
     from servanda.errors import QuestionError
+    from servanda.questions.packages import efficient
     from servanda.show.levers_charts import acceptance, packages, schedule
 
     unit, labels = a.origin.period, [in_words(p.name) for p in a.packages]
@@ -372,11 +373,12 @@ def picture(a: LeversAnswer, what: str) -> Spec:
         periods = np.arange(s.intensity.shape[1] - 1)
         names = [in_words(x) for x in s.levers]
         return schedule(periods, s.intensity[:, :-1], names, unit=unit)
+    gain = a.effect("logit.kept")  # false alarms left out, as on the page
     return packages(
         a.cost,
-        a.effect("logit.kept"),
+        gain,
         labels,
-        a.efficient,
+        efficient(a.cost, gain[:, None]),
         cost_title=f"Cost per {unit}",
-        effect_title="Gain in the log-odds that it is signed and not broken",
+        effect_title="Gain in the log-odds that it is signed and its parties keep it",
     )
