@@ -188,6 +188,8 @@ def _done_anyway(
     found, names = [], _names(scenario)
     for name in proposal.obligations:
         o = scenario.obligations[name]
+        if o.due is not None:
+            continue  # it asks for nothing until something else is broken
         moves = [move_name(scenario, d, k) for d, k in o.options]
         mine = free.moves.sel(move=moves)
         keys = {scenario.decisions[d].key for d, _ in o.options}
@@ -218,9 +220,10 @@ def _tossed(scenario: Scenario, courses: dict[str, Played], weight: np.ndarray) 
     acuity = _acuity(scenario)
     for d in scenario.decisions:
         for course, c in courses.items():
-            choice, even = c.choice.sel(decision=d.key), c.even.sel(decision=d.key)
-            asked = float(np.sum(np.average(choice.values, axis=0, weights=weight)))
-            tossed = np.average(np.nan_to_num(choice.values * even.values), axis=0, weights=weight)
+            choice = np.nan_to_num(c.choice.sel(decision=d.key).values)
+            even = np.nan_to_num(c.even.sel(decision=d.key).values)
+            asked = float(np.sum(np.average(choice, axis=0, weights=weight)))
+            tossed = np.average(choice * even, axis=0, weights=weight)
             if asked < 0.5 or float(tossed.sum()) < TOSSED * asked:
                 continue
             open_ones = [

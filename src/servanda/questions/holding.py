@@ -35,7 +35,7 @@ from servanda.questions.outcomes import LEAST_BROKEN, PATHS
 from servanda.scenario.model import Obligation, Proposal, Scenario
 from servanda.scenario.weighted import weighted_quantiles
 from servanda.scenario.worlds import Worlds, modal
-from servanda.show.marks import Spec
+from servanda.show.marks import Spec, short_names
 from servanda.show.page import Block
 
 ROUNDING = 1e-9
@@ -241,6 +241,7 @@ def read_holding(
     (a start for each of `broken_variants`)."""
     scenario = game.scenario
     labels = {name: p.label or name for name, p in scenario.parties.items()}
+    short = short_names(labels)
     weight = np.asarray(weight, float)
     why = kept.reasons
     if why is None:
@@ -267,9 +268,9 @@ def read_holding(
         held.append(
             Held(
                 party,
-                labels[party],
+                short[party],
                 tuple(o.name for o in duties),
-                tuple(o.label or o.name.replace("_", " ") for o in duties),
+                tuple(promised(o, short[party]) for o in duties),
                 float(stakes[node.party]),
                 xr.DataArray(slack, dims=("world", "period"), coords=where),
                 xr.DataArray(
@@ -288,8 +289,14 @@ def read_holding(
         )
     guarantees = []
     if after is not None and after.reasons is not None:
-        guarantees = _guarantees(scenario, proposal, labels, weight, after.reasons)
+        guarantees = _guarantees(scenario, proposal, short, weight, after.reasons)
     return Holding(proposal.name, scenario.period, tuple(held), tuple(guarantees), weight)
+
+
+def promised(duty: Obligation, party: str) -> str:
+    """A duty in words, without the name of its party at the beginning."""
+    words = duty.label or duty.name.replace("_", " ")
+    return words.removeprefix(party).strip() or words
 
 
 def _guarantees(
@@ -315,7 +322,7 @@ def _guarantees(
                 o.party,
                 labels[o.party],
                 o.name,
-                o.label or o.name.replace("_", " "),
+                promised(o, labels[o.party]),
                 other.label or other.name.replace("_", " "),
                 xr.DataArray(asked, dims=("world", "period"), coords=where),
                 xr.DataArray(

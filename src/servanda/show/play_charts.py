@@ -65,23 +65,52 @@ def moves(
     words: list[str] = []
     for j, panel in enumerate(panels):
         names, values = _most_used(panel)
-        charts: list[Spec] = []
-        for k, (course, x) in enumerate(zip(courses, values, strict=True)):
-            title = (
-                f"{clean(panel.title, 60)} – {clean(course)}" if len(courses) > 1 else panel.title
-            )
-            last = j == len(panels) - 1
-            charts.append(
-                _areas(period, names, x, width, 110, title, unit if last else None, k == 0)
-            )
+        titles = [
+            clean(panel.title, 60) + (f" – {clean(course)}" if len(courses) > 1 else "")
+            for course in courses
+        ]
+        last = j == len(panels) - 1
+        chart = _areas(period, names, values[0], width, 110, unit if last else None)
+        chart.pop("data")
+        known = [np.isfinite(x).all(axis=1).any() for x in values]
+        titles = [t if k else f"{t}: no choice" for t, k in zip(titles, known, strict=True)]
+        data = [
+            row | {"course": title}
+            for title, x in zip(titles, values, strict=True)
+            for row in _edges(period, names, x) or [{"t": number(period[0])}]
+        ]
+        header = {"title": None, "labelFontSize": 13, "labelFontWeight": "bold"}
+        header |= {
+            "labelAnchor": "start",
+            "labelColor": INK,
+            "labelPadding": 4,
+            "labelLimit": width,
+        }
+        rows.append(
+            {
+                "data": {"values": data},
+                "facet": {
+                    "column": {
+                        "field": "course",
+                        "type": "nominal",
+                        "sort": titles,
+                        "title": None,
+                        "header": header,
+                    }
+                },
+                "spacing": GAP,
+                "spec": chart,
+            }
+        )
+        for course, x in zip(courses, values, strict=True):
             ends = ", ".join(
                 f"{name} {percent(a)} at first, {percent(b)} at last"
                 for name, a, b in zip(names, *_first_and_last(x), strict=True)
             )
             words.append(f"{clean(panel.title)}, {clean(course)}: {ends}.")
-        rows.append({"hconcat": charts, "spacing": GAP, "resolve": {"legend": {"color": "shared"}}})
     title = "Who plays what, when"
-    subtitle = f"Probability of every move by {clean(unit)}, mean over worlds"
+    subtitle = f"How often each move is taken where there is a choice, by {clean(unit)}, mean over "
+    subtitle += "worlds"
     return frame(title, subtitle, f"Stacked areas. {title}. " + " ".join(words)) | {
         "vconcat": rows,
         "spacing": 18,
@@ -110,18 +139,8 @@ def _most_used(panel: Shares) -> tuple[list[str], list[np.ndarray]]:
     return names, values
 
 
-def _areas(
-    period: np.ndarray,
-    names: Sequence[str],
-    shares: np.ndarray,
-    width: float,
-    height: float,
-    title: str,
-    unit: str | None,
-    labelled: bool,
-    colours: Sequence[str] = PASTEL,
-) -> Spec:
-    """Stacked probabilities over time."""
+def _edges(period: np.ndarray, names: Sequence[str], shares: np.ndarray) -> list[Spec]:
+    """Where the area of every name begins and ends, by period."""
     rows: list[Spec] = []
     for t, row in zip(period, shares, strict=True):
         if np.isfinite(row).all():
@@ -131,25 +150,34 @@ def _areas(
                 rows.append(
                     {"t": number(t), "name": name, "low": number(low), "high": number(edge)}
                 )
-    x = _time(period, unit)
-    y = {
-        "field": "low",
-        "type": "quantitative",
-        "title": None,
-        "scale": {"domain": [0, 1]},
-        "axis": {"format": ".0%", "values": [0, 0.5, 1], "labels": labelled, "domain": False},
-    }
-    single = np.isfinite(shares).all(axis=1).sum() < 2
-    mark = {"type": "rect", "width": 24} if single else {"type": "area", "line": False}
+    return rows
+
+
+def _areas(
+    period: np.ndarray,
+    names: Sequence[str],
+    shares: np.ndarray,
+    width: float,
+    height: float,
+    unit: str | None,
+    colours: Sequence[str] = PASTEL,
+) -> Spec:
+    """Stacked probabilities over time; without a unit, without labels of time."""
+    single = len(period) < 2
     return {
-        "title": panel_title(clean(title, 90)),
         "width": width,
         "height": height,
-        "data": {"values": rows},
-        "mark": mark,
+        "data": {"values": _edges(period, names, shares)},
+        "mark": {"type": "rect", "width": 24} if single else {"type": "area", "line": False},
         "encoding": {
-            "x": x,
-            "y": y,
+            "x": _time(period, unit),
+            "y": {
+                "field": "low",
+                "type": "quantitative",
+                "title": None,
+                "scale": {"domain": [0, 1]},
+                "axis": {"format": ".0%", "values": [0, 0.5, 1], "domain": False},
+            },
             "y2": {"field": "high"},
             "color": {
                 "field": "name",
@@ -201,6 +229,7 @@ def stocks(
     width = (WIDTH + 20 - 44 * (across - 1)) / across
     courses = list(dict.fromkeys(line.name for panel in lines for line in panel))
     tones = dict(zip(courses, (BLUE, ORANGE, INK, GREY), strict=False))
+    dashes = [[1, 0] if k == 0 else [5, 4] for k in range(len(courses))]
     panels: list[Spec] = []
     words: list[str] = []
     for j, (name, panel) in enumerate(zip(names, lines, strict=True)):
@@ -238,7 +267,15 @@ def stocks(
                     },
                     {
                         "mark": {"type": "line", "strokeWidth": 2.2},
-                        "encoding": {"y": y | {"field": "m"}},
+                        "encoding": {
+                            "y": y | {"field": "m"},
+                            "strokeDash": {
+                                "field": "name",
+                                "type": "nominal",
+                                "legend": None,
+                                "scale": {"domain": courses, "range": dashes},
+                            },
+                        },
                     },
                 ],
             }
@@ -285,8 +322,7 @@ def endings(
     title = f"What becomes of {clean(deal)}"
     words = ", ".join(f"{clean(n)} {percent(x)}" for n, x in zip(names, shares[-1], strict=True))
     said = distinct(names, "endings")
-    panel = _areas(period, said, shares, WIDTH + 20, 300, "", unit, True, colours)
-    panel.pop("title")
+    panel = _areas(period, said, shares, WIDTH + 20, 300, unit, colours)
     panel["encoding"]["x"] |= {"title": f"{plural(clean(unit)).capitalize()} since signature"}
     panel["encoding"]["y"]["axis"] |= {"values": [0, 0.25, 0.5, 0.75, 1]}
     panel["encoding"]["color"]["legend"] = {"columns": 1, "labelLimit": 560}
@@ -330,12 +366,13 @@ def stacked_parts(
         values: list[Spec] = []
         for t, row in zip(period[known], shown[known], strict=True):
             up = down = 0.0
+            # what changes its sign is two areas, one above zero and one below
             for name, x in zip(names, row, strict=True):
-                low, high = (up, up + x) if x >= 0 else (down + x, down)
-                up, down = max(up, high), min(down, low)
-                values.append(
-                    {"t": number(t), "name": name, "low": number(low), "high": number(high)}
-                )
+                high, low = up + max(x, 0.0), down + min(x, 0.0)
+                each = {"t": number(t), "name": name}
+                values.append(each | {"side": "above", "low": number(up), "high": number(high)})
+                values.append(each | {"side": "below", "low": number(low), "high": number(down)})
+                up, down = high, low
         tops = np.where(shown > 0, shown, 0).sum(axis=1), np.where(shown < 0, shown, 0).sum(axis=1)
         domain = list(padded(np.concatenate([*tops, panel.low, panel.high])))
         last = j == len(panels) - 1
@@ -376,6 +413,7 @@ def stacked_parts(
                             "y": y | {"field": "low"},
                             "y2": {"field": "high"},
                             "color": tone,
+                            "detail": {"field": "side", "type": "nominal"},
                         },
                     },
                     rule_at(0, "y", y, WIDTH + 20, color=GREY),

@@ -11,7 +11,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from servanda.errors import QuestionError
 from servanda.show import play_charts
@@ -165,32 +164,33 @@ def _asked(a: Play, d: Decided) -> str:
 
 
 def _shares(a: Play, d: Decided, course: str, cut: list[tuple[int, int]]) -> list[list[str]]:
-    """[option][spell] how often each option is played where it is a choice; empty: hardly ever."""
-    choice = a.over.choice.sel(course=course, decision=d.key).fillna(0.0)
-    if float(choice.max()) == 0:
-        return [[] for _ in d.options]
-    found = []
-    for option in d.options:
-        x = a.over.moves.sel(course=course, move=option.move)
-        # what is played where nobody has a choice is the first option: leave that out
-        forced = (1.0 - choice) * (option.move == d.options[0].move)
-        chosen = (x - forced).clip(0.0, 1.0)
-        cells, most = [], 0.0
-        for s, e in cut:
-            weight = choice.sel(period=slice(s, e - 1))
-            share = _per(chosen.sel(period=slice(s, e - 1)), weight, a)
-            most = max(most, share if math.isfinite(share) else 0.0)
-            cells.append(percent(share) if math.isfinite(share) else "–")
-        found.append(cells if most >= SEEN else [])
-    return found
+    """[option][spell] how often each is taken where there is a choice; empty: hardly ever."""
+    each = np.array([taken(a, d, course, s, e) for s, e in cut])  # [spell, option]
+    return [
+        [percent(x) if math.isfinite(x) else "–" for x in column]
+        if np.nanmax(column, initial=0.0) >= SEEN
+        else []
+        for column in each.T
+    ]
 
 
-def _per(chosen: xr.DataArray, choice: xr.DataArray, a: Play) -> float:
-    """How often an option is chosen, of the times that there is a choice: over worlds, periods."""
+def taken(a: Play, d: Decided, course: str, first: int, last: int) -> np.ndarray:
+    """[option] how often each is taken of the times that there is a choice, over worlds and the
+    periods from `first` to before `last`; NaN: there is none."""
+    some = slice(first, last - 1)
+    choice = a.over.choice.sel(course=course, decision=d.key, period=some).fillna(0.0).values
+    moves = [o.move for o in d.options]
+    x = a.over.moves.sel(course=course, move=moves, period=some)
+    x = np.nan_to_num(x.transpose("world", "period", "move").values)
+    # what nobody chooses is read as the first option
+    x = np.concatenate([np.maximum(x[..., :1] - (1.0 - choice[..., None]), 0.0), x[..., 1:]], -1)
     w = a.weight[:, None]
-    asked = float((choice.values * w).sum())
-    taken = float((np.nan_to_num(chosen.values) * w).sum())
-    return min(taken / asked, 1.0) if asked > 1e-9 else math.nan
+    asked = float((choice * w).sum())
+    found = np.einsum("wt,wto->o", np.broadcast_to(w, choice.shape) * (choice > 0), x)
+    if asked <= 1e-9 * float(w.sum()) * (last - first):
+        return np.full(len(moves), np.nan)
+    total = found.sum()
+    return found / total if total > 0 else np.full(len(moves), np.nan)
 
 
 def _stocks(a: Play) -> list[Block]:
@@ -206,12 +206,17 @@ def _stocks(a: Play) -> list[Block]:
             values = [v for t in at for v in (mean[t], *ends[t])]
             places = max(decimals(math.nan, *values), 0)
             cells = [_level(mean[t], *ends[t], places, len(a.weight)) for t in at]
-            rows.append((clean(words, 60), course, *cells))
+            rows.append((_short(words), course, *cells))
     words = "Ranges: " + "; ".join(
-        f"{clean(a.stocks[n], 60)} {low:g} to {high:g}" for n, (low, high) in a.ranges.items()
+        f"{clean(a.stocks[n], 120)}: {low:g} to {high:g}" for n, (low, high) in a.ranges.items()
     )
     remark = "mean over worlds, 8 in 10 worlds"
     return [Heading("Where things stand", remark), Columns(heads, _once(rows)), Paragraph(words)]
+
+
+def _short(words: str) -> str:
+    """What a stock is called, without what explains it after a comma or in brackets."""
+    return clean(words.split(",")[0].split(" (")[0], 60)
 
 
 def _level(mean: float, low: float, high: float, places: int, worlds: int) -> str:
@@ -299,18 +304,17 @@ def _told(a: Play, d: Decided, course: str) -> str:
     asked = choice > 1e-6
     share = np.where(asked[:, None], x / np.where(asked, choice, 1.0)[:, None], np.nan)
     best = np.where(asked, np.argmax(np.nan_to_num(share, nan=-1.0), axis=1), -1)
-    stretches = _stretches(best, max(2, len(best) // 12))
+    runs = _stretches(best, max(2, len(best) // 12))
+    stretches = [run for run in runs if run[2] >= 0]
     parts = []
-    for first, last, option in stretches:
-        if option < 0:
-            continue
+    for k, (first, last, option) in enumerate(stretches):
         inside = asked[first:last]
         level = float(np.nanmean(share[first:last][inside, option]))
         words = clean(d.options[option].words, 60)
         if level < 0.95:
             words += f" ({percent(level)} of the time)"
         start, end = a.start + first, a.start + last
-        if len(stretches) > 1 and last < len(best):
+        if k + 1 < len(stretches):
             words += f" until {a.origin.period} {end - 1}"
         elif first > 0:
             words += f" from {a.origin.period} {start} on"
@@ -346,10 +350,10 @@ def _trends(a: Play, course: str) -> str:
         places = max(decimals(math.nan, x[0], x[-1]), 0)
         ends = [figure(float(v), places=places).removeprefix("+") for v in (x[0], x[-1])]
         if abs(moved) < 0.02 * (high - low) or ends[0] == ends[1]:
-            said.append(f"{clean(words, 60)} stays at about {ends[0]}")
+            said.append(f"{_short(words)} stays at about {ends[0]}")
         else:
             way = "rises" if moved > 0 else "falls"
-            said.append(f"{clean(words, 60)} {way} from {ends[0]} to {ends[1]}")
+            said.append(f"{_short(words)} {way} from {ends[0]} to {ends[1]}")
     return "; ".join(said) + "." if said else ""
 
 
@@ -364,16 +368,10 @@ def picture(a: Play, what: str) -> Spec:
         courses = [c for c in a.courses if c != "while in force"]
         panels = []
         for d in a.decisions:
-            x = a.mean(a.over.moves.sel(move=[o.move for o in d.options]))
-            panels.append(
-                play_charts.Shares(
-                    d.words,
-                    tuple(o.words for o in d.options),
-                    tuple(
-                        x.sel(course=c).transpose("period", "move").values[during] for c in courses
-                    ),
-                )
-            )
+            values = tuple(np.array([taken(a, d, c, t, t + 1) for t in during]) for c in courses)
+            if any(np.isfinite(x).any() for x in values):
+                options = tuple(o.words for o in d.options)
+                panels.append(play_charts.Shares(d.words, options, values))
         return play_charts.moves(panels, courses, during, unit=unit)
     if what == "stocks":
         return _stock_picture(a)
@@ -419,7 +417,9 @@ def _stock_picture(a: Play) -> Spec:
             low, high = a.band(x)[over].T
             panel.append(play_charts.Line(course, a.mean(x).values[over], low, high))
         lines.append(panel)
-    return play_charts.stocks(list(a.stocks.values()), lines, over, unit=a.origin.period)
+    return play_charts.stocks(
+        [_short(x) for x in a.stocks.values()], lines, over, unit=a.origin.period
+    )
 
 
 def _flow_picture(a: Play) -> Spec:
@@ -445,11 +445,11 @@ def _flow_picture(a: Play) -> Spec:
                 )
             )
     unit = a.origin.period
-    line = "Line: the sum, mean over worlds; dotted: 8 in 10 worlds"
+    line = "Line: sum, mean of worlds; dotted: 8 in 10 worlds"
     return play_charts.stacked_parts(
         panels,
         during,
         title=said,
-        subtitle=f"A {unit}, by interest, each party in its own units. {line}",
+        subtitle=f"A {unit}, by interest, own units. {line}",
         unit=unit,
     )

@@ -27,7 +27,13 @@ from servanda.game.size import refuse_if_too_large
 from servanda.questions.answer import Origin
 from servanda.questions.cautions import Played, move_name, of_the_file, of_the_play, option_words
 from servanda.questions.grid_error import stated_dates
-from servanda.questions.holding import Holding, broken_variants, lots_of, read_holding
+from servanda.questions.holding import (
+    Holding,
+    broken_variants,
+    lots_of,
+    promised,
+    read_holding,
+)
 from servanda.questions.outcomes import LEAST_BROKEN, PATHS
 from servanda.questions.play.answer import (
     EXPIRED,
@@ -277,8 +283,8 @@ def read_ends(prepared: Prepared, out: dict[str, Any]) -> xr.DataArray:
     labels = short_names({n: p.label or n for n, p in prepared.scenario.parties.items()})
     for k, (name, duty) in enumerate(game.scenario.obligations.items()):
         if name in proposal.obligations and duty.due is None:
-            said = f"{labels[duty.party]}: {duty.label or in_words(name)}"
-            names += [f"broken by {said}", f"wrongly accused {said}"]
+            said = f"{labels[duty.party]}: {promised(duty, labels[duty.party])}"
+            names += [f"broken by {said}", f"wrongly accused, {said}"]
             columns += [np.maximum(broken[..., k] - accused[..., k], 0.0), accused[..., k]]
     names.append(EXPIRED)
     columns.append(regime[..., gone].sum(axis=-1))
