@@ -282,7 +282,7 @@ def option_words(scenario: Scenario, decision: int, option: int) -> str:
     """An option's label, or its name in words."""
     d = scenario.decisions[decision]
     label = d.labels[option] if option < len(d.labels) else ""
-    return label or in_words(d.options[option])
+    return label if label and label != d.options[option] else in_words(d.options[option])
 
 
 def _who(d: Decision, names: dict[str, str]) -> str:

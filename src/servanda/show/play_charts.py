@@ -190,9 +190,10 @@ def _areas(
     }
 
 
-def _time(period: np.ndarray, unit: str | None, suffix: str = "") -> Spec:
+def _time(period: np.ndarray, unit: str | None, suffix: str = "", named: bool = True) -> Spec:
+    """The axis of time; without a unit it has no labels, and no title unless it is `named`."""
     shown = unit is not None
-    title = f"{plural(clean(unit)).capitalize()}{suffix}" if unit is not None else None
+    title = f"{plural(clean(unit)).capitalize()}{suffix}" if unit is not None and named else None
     return {
         "field": "t",
         "type": "quantitative",
@@ -229,7 +230,6 @@ def stocks(
     width = (WIDTH + 20 - 44 * (across - 1)) / across
     courses = list(dict.fromkeys(line.name for panel in lines for line in panel))
     tones = dict(zip(courses, (BLUE, ORANGE, INK, GREY), strict=False))
-    dashes = [[1, 0] if k == 0 else [5, 4] for k in range(len(courses))]
     panels: list[Spec] = []
     words: list[str] = []
     for j, (name, panel) in enumerate(zip(names, lines, strict=True)):
@@ -259,7 +259,7 @@ def stocks(
                 "width": width,
                 "height": 150,
                 "data": {"values": rows},
-                "encoding": {"x": _time(period, unit if last else None), "color": tone},
+                "encoding": {"x": _time(period, unit, named=last), "color": tone},
                 "layer": [
                     {
                         "mark": {"type": "area", "opacity": 0.18, "line": False},
@@ -270,10 +270,11 @@ def stocks(
                         "encoding": {
                             "y": y | {"field": "m"},
                             "strokeDash": {
-                                "field": "name",
-                                "type": "nominal",
-                                "legend": None,
-                                "scale": {"domain": courses, "range": dashes},
+                                "condition": {
+                                    "test": {"field": "name", "equal": courses[0]},
+                                    "value": [1, 0],
+                                },
+                                "value": [5, 4],
                             },
                         },
                     },

@@ -121,8 +121,9 @@ def spells(first: int, last: int, many: int = SPELLS) -> list[tuple[int, int]]:
 
 def _moves(a: Play) -> list[Block]:
     unit, cut = a.origin.period, spells(a.start, a.horizon)
-    heads = ("", "", *(f"{unit} {s}" if s == e - 1 else f"{s}–{e - 1}" for s, e in cut))
-    found: list[Block] = [Heading("Who does what", f"share of {unit}s, mean over worlds")]
+    heads = ("", *(f"{unit} {s}" if s == e - 1 else f"{s}–{e - 1}" for s, e in cut))
+    remark = f"share of the {unit}s with a choice, mean over worlds"
+    found: list[Block] = [Heading("Who does what", remark)]
     for d in a.decisions:
         rows: list[tuple[str, ...]] = []
         for course in a.courses:
@@ -130,10 +131,10 @@ def _moves(a: Play) -> list[Block]:
                 continue
             for k, cells in enumerate(_shares(a, d, course, cut)):
                 if cells:
-                    rows.append((clean(course), clean(d.options[k].words, 60), *cells))
+                    rows.append((f"{course}: {clean(d.options[k].words, 60)}", *cells))
         if rows:
-            shown = _once(rows)
-            found += [Paragraph(clean(d.words, 80) + _asked(a, d), "bold"), Columns(heads, shown)]
+            name = Paragraph(clean(d.words, 80) + _asked(a, d), "bold")
+            found += [name, Columns(heads, tuple(rows))]
     return found
 
 
