@@ -14,8 +14,8 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from servanda.game.batch import stakes
 from servanda.game.positions import closure
+from servanda.questions.holding import stakes_of
 from servanda.questions.riders import changed_terms
 from servanda.scenario.formulas import Formula, evaluate
 from servanda.scenario.model import Decision, Proposal, Scenario
@@ -99,7 +99,7 @@ def paid_for_ever(scenario: Scenario) -> list[Caution]:
     where the difference is there in every one of them, nothing in the formula lets it fade.
     """
     found, names = [], _names(scenario)
-    scale = dict(zip(scenario.parties, stakes(scenario), strict=True))
+    scale = stakes_of(scenario)
     facts = {f"refused_by.{p}": f"once {names[p]} has refused" for p in scenario.parties}
     for name, duty in scenario.obligations.items():
         what = duty.label or in_words(name)

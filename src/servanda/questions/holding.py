@@ -10,7 +10,6 @@ fall due on a breach, how likely they are honoured after one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +31,7 @@ from servanda.game.reasons import Reasons, nodes
 from servanda.game.regimes import Variant
 from servanda.game.size import refuse_if_too_large
 from servanda.questions.outcomes import LEAST_BROKEN, PATHS
+from servanda.scenario.formulas import evaluate
 from servanda.scenario.model import Obligation, Proposal, Scenario
 from servanda.scenario.weighted import weighted_quantiles
 from servanda.scenario.worlds import Worlds, modal
@@ -202,9 +202,17 @@ def holding(
     )
     out = run(program, sample, progress, pool, lots=lots_of(None if worlds is None else sample))
     after = course_of(out, 1) if len(signed) > 1 else None
-    return read_holding(
-        game, proposal, program.stakes, np.asarray(sample.weight), course_of(out, 0), after
-    )
+    return read_holding(game, proposal, np.asarray(sample.weight), course_of(out, 0), after)
+
+
+def stakes_of(scenario: Scenario) -> dict[str, float]:
+    """Every party's stakes in the central case: those set by hand, or else those of its flows."""
+    world = modal(scenario)
+    env = dict(zip(world.names, map(float, world.values[0]), strict=True))
+    return {
+        name: found if p.stakes is None else float(evaluate(p.stakes, env, np))
+        for (name, p), found in zip(scenario.parties.items(), stakes(scenario), strict=True)
+    }
 
 
 def lots_of(worlds: Worlds | None) -> np.ndarray:
@@ -232,7 +240,6 @@ def broken_variants(scenario: Scenario, proposal: Proposal) -> list[Variant]:
 def read_holding(
     game: Game,
     proposal: Proposal,
-    stakes: Sequence[float],
     weight: np.ndarray,
     kept: Course,
     after: Course | None,
@@ -241,7 +248,7 @@ def read_holding(
     (a start for each of `broken_variants`)."""
     scenario = game.scenario
     labels = {name: p.label or name for name, p in scenario.parties.items()}
-    short = short_names(labels)
+    short, size = short_names(labels), stakes_of(scenario)
     weight = np.asarray(weight, float)
     why = kept.reasons
     if why is None:
@@ -271,7 +278,7 @@ def read_holding(
                 short[party],
                 tuple(o.name for o in duties),
                 tuple(promised(o, short[party]) for o in duties),
-                float(stakes[node.party]),
+                size[party],
                 xr.DataArray(slack, dims=("world", "period"), coords=where),
                 xr.DataArray(
                     parts,

@@ -44,7 +44,7 @@ def block(h: Holding, start: int = 0) -> list[Block]:
     rows = []
     for x in h.held:
         mean, ends = x.mean(), x.band()
-        cells = [_cell(mean[t], *ends[t], len(h.weight)) for t in at]
+        cells = [_cell(mean[t], ends[t], len(h.weight)) for t in at]
         rows.append((name_of(x, h), *cells, percent(x.paid_by(last))))
     found.append(Columns(heads, tuple(rows)))
     found += [Paragraph(_said(x, h), hang=2) for x in h.held]
@@ -54,7 +54,8 @@ def block(h: Holding, start: int = 0) -> list[Block]:
     return [*found, Paragraph(words), *_guarantees(h)]
 
 
-def _cell(mean: float, low: float, high: float, worlds: int) -> str:
+def _cell(mean: float, ends: np.ndarray, worlds: int) -> str:
+    low, high = map(float, ends)
     if not math.isfinite(mean):
         return "–"
     places = decimals(math.nan, mean, low, high)

@@ -79,7 +79,7 @@ def moves(
             for title, x in zip(titles, values, strict=True)
             for row in _edges(period, names, x) or [{"t": number(period[0])}]
         ]
-        header = {"title": None, "labelFontSize": 13, "labelFontWeight": "bold"}
+        header: Spec = {"title": None, "labelFontSize": 13, "labelFontWeight": "bold"}
         header |= {
             "labelAnchor": "start",
             "labelColor": INK,

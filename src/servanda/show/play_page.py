@@ -181,8 +181,8 @@ def taken(a: Play, d: Decided, course: str, first: int, last: int) -> np.ndarray
     some = slice(first, last - 1)
     choice = a.over.choice.sel(course=course, decision=d.key, period=some).fillna(0.0).values
     moves = [o.move for o in d.options]
-    x = a.over.moves.sel(course=course, move=moves, period=some)
-    x = np.nan_to_num(x.transpose("world", "period", "move").values)
+    played = a.over.moves.sel(course=course, move=moves, period=some)
+    x = np.nan_to_num(played.transpose("world", "period", "move").values)
     # what nobody chooses is read as the first option
     x = np.concatenate([np.maximum(x[..., :1] - (1.0 - choice[..., None]), 0.0), x[..., 1:]], -1)
     w = a.weight[:, None]
@@ -206,7 +206,7 @@ def _stocks(a: Play) -> list[Block]:
             mean, ends = a.mean(x).values, a.band(x)
             values = [v for t in at for v in (mean[t], *ends[t])]
             places = max(decimals(math.nan, *values), 0)
-            cells = [_level(mean[t], *ends[t], places, len(a.weight)) for t in at]
+            cells = [_level(mean[t], ends[t], places, len(a.weight)) for t in at]
             rows.append((_short(words), course, *cells))
     words = "Ranges: " + "; ".join(
         f"{clean(a.stocks[n], 120)}: {low:g} to {high:g}" for n, (low, high) in a.ranges.items()
@@ -220,8 +220,9 @@ def _short(words: str) -> str:
     return clean(words.split(",")[0].split(" (")[0], 60)
 
 
-def _level(mean: float, low: float, high: float, places: int, worlds: int) -> str:
+def _level(mean: float, ends: np.ndarray, places: int, worlds: int) -> str:
     """A stock: no sign where it is above zero."""
+    low, high = map(float, ends)
     here = figure(mean, places=places).removeprefix("+")
     if worlds < 2:
         return here
@@ -294,13 +295,12 @@ def _story(a: Play) -> list[Block]:
 
 def _told(a: Play, d: Decided, course: str) -> str:
     """What a party does in the central case: the likeliest option, stretch by stretch."""
-    where = {"course": course}
-    choice = a.central.choice.sel(decision=d.key, **where).isel(world=0).values[a.start :]
+    asked_for = a.central.choice.sel(course=course, decision=d.key)
+    choice = asked_for.isel(world=0).values[a.start :]
     if not (choice > 1e-6).any():
         return ""
     moves = [o.move for o in d.options]
-    x = a.central.moves.sel(move=moves, **where).isel(world=0).values[a.start :]
-    x = x.copy()
+    x = a.central.moves.sel(course=course, move=moves).isel(world=0).values[a.start :].copy()
     x[:, 0] = np.clip(x[:, 0] - (1.0 - choice), 0.0, 1.0)
     asked = choice > 1e-6
     share = np.where(asked[:, None], x / np.where(asked, choice, 1.0)[:, None], np.nan)
@@ -369,7 +369,9 @@ def picture(a: Play, what: str) -> Spec:
         courses = [c for c in a.courses if c != "while in force"]
         panels = []
         for d in a.decisions:
-            values = tuple(np.array([taken(a, d, c, t, t + 1) for t in during]) for c in courses)
+            values = tuple(
+                np.array([taken(a, d, c, t, t + 1) for t in map(int, during)]) for c in courses
+            )
             if any(np.isfinite(x).any() for x in values):
                 options = tuple(o.words for o in d.options)
                 panels.append(play_charts.Shares(d.words, options, values))

@@ -175,7 +175,7 @@ class Prepared:
             for k in (self.kept, self.after)
         )
         assert kept is not None
-        return read_holding(self.game, self.proposal, self.program.stakes, weight, kept, after)
+        return read_holding(self.game, self.proposal, weight, kept, after)
 
 
 def prepare(
@@ -191,7 +191,8 @@ def prepare(
     game = build(scenario, [Variant(proposal), *broken])
     levels = levels or choose_levels(scenario)
     refuse_if_too_large(game, levels, True)
-    roots, follow = game.roots, []
+    roots = game.roots
+    follow: list[Follow] = []
     kept = after = None
     if proposal is not None:
         kept = len(follow)
