@@ -190,12 +190,12 @@ def _done_anyway(
         o = scenario.obligations[name]
         if o.due is not None:
             continue  # it asks for nothing until something else is broken
-        moves = [move_name(scenario, d, k) for d, k in o.options]
-        mine = free.moves.sel(move=moves)
-        keys = {scenario.decisions[d].key for d, _ in o.options}
-        if float(free.choice.sel(decision=list(keys)).max()) < NEVER_TAKEN:
+        key = scenario.decisions[o.options[0][0]].key
+        asked = np.nan_to_num(free.choice.sel(decision=key).values)
+        if float(asked.max()) < NEVER_TAKEN:
             continue  # it cannot choose without a deal
-        share = mine.sum("move").mean("period").values
+        done = sum(_taken(scenario, free, d, k) for d, k in o.options)
+        share = np.asarray(done).sum(axis=1) / np.maximum(asked.sum(axis=1), 1e-12)
         middle = float(np.average(share, weights=weight))
         low, high = map(float, weighted_quantiles(share, weight, (0.1, 0.9)))
         said = f"{percent(middle)} of {scenario.period}s"
@@ -215,6 +215,16 @@ def _done_anyway(
     return found
 
 
+def _taken(scenario: Scenario, c: Played, decision: int, option: int) -> np.ndarray:
+    """[world, period] the probability that an option is chosen: what nobody chooses reads as the
+    first option, and does not count."""
+    d = scenario.decisions[decision]
+    x = np.nan_to_num(c.moves.sel(move=move_name(scenario, decision, option)).values)
+    if option == 0:
+        x = x - (1.0 - np.nan_to_num(c.choice.sel(decision=d.key).values))
+    return np.clip(x, 0.0, 1.0)
+
+
 def _tossed(scenario: Scenario, courses: dict[str, Played], weight: np.ndarray) -> list[Caution]:
     found, names = [], _names(scenario)
     acuity = _acuity(scenario)
@@ -229,7 +239,9 @@ def _tossed(scenario: Scenario, courses: dict[str, Played], weight: np.ndarray) 
             open_ones = [
                 o
                 for k, o in enumerate(d.options)
-                if float(c.offered.sel(move=move_name(scenario, _at(scenario, d), k)).max()) > 0
+                if np.nan_to_num(
+                    c.offered.sel(move=move_name(scenario, _at(scenario, d), k)).values
+                ).any()
             ]
             options = [
                 option_words(scenario, _at(scenario, d), d.options.index(o)) for o in open_ones
@@ -247,15 +259,15 @@ def _tossed(scenario: Scenario, courses: dict[str, Played], weight: np.ndarray) 
 def _never_taken(scenario: Scenario, courses: dict[str, Played]) -> list[Caution]:
     found, names = [], _names(scenario)
     for at, d in enumerate(scenario.decisions):
+        if len(d.options) < 2:
+            continue
         idle, closed = [], []
         for k in range(len(d.options)):
             move = move_name(scenario, at, k)
-            open_at = max(float(c.offered.sel(move=move).max()) for c in courses.values())
-            most = max(
-                float(np.nanmax(np.where(c.offered.sel(move=move) > 0, c.moves.sel(move=move), 0)))
-                for c in courses.values()
-            )
-            if len(d.options) > 1 and open_at == 0:
+            each = [np.nan_to_num(c.offered.sel(move=move).values) for c in courses.values()]
+            open_at = max(float(x.max()) for x in each)
+            most = max(float(_taken(scenario, c, at, k).max()) for c in courses.values())
+            if open_at == 0:
                 closed.append(option_words(scenario, at, k))
             elif most < NEVER_TAKEN:
                 idle.append(option_words(scenario, at, k))
