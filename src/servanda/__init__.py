@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from servanda.questions.design import design
     from servanda.questions.flip import flip
     from servanda.questions.levers import levers
+    from servanda.questions.play.ask import play
     from servanda.questions.table import table
     from servanda.scenario.load import load
     from servanda.scenario.worlds import draw, modal
@@ -47,6 +48,7 @@ __all__ = [
     "levers",
     "load",
     "modal",
+    "play",
     "points",
     "simulate",
     "solve",
@@ -67,6 +69,7 @@ _HOME = {
     "design": "servanda.questions.design",
     "levers": "servanda.questions.levers",
     "flip": "servanda.questions.flip",
+    "play": "servanda.questions.play.ask",
     "table": "servanda.questions.table",
     "solve": "servanda.game.solve",
     "simulate": "servanda.game.simulate",

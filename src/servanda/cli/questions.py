@@ -360,3 +360,40 @@ def levers(
             progress=step,
         )
     return present(answer, as_json, out, picture)
+
+
+@app.command
+def play(
+    case: Case,
+    /,
+    *,
+    deal: Annotated[
+        str | None,
+        Parameter(help="The offer, by its name under `proposals`; not needed if there is one."),
+    ] = None,
+    worlds: Worlds = 32,
+    start: Annotated[
+        int, Parameter(name="--from", help="The period from which play is told and drawn.")
+    ] = 0,
+    seed: Seed = 0,
+    picture: Picture = None,
+    as_json: AsJson = False,
+    out: Out = None,
+) -> int:
+    """Who does what, month by month, with the deal and without, and what holds the deal up."""
+    check_draws(worlds, seed)
+    check_writable(out, case)
+    scenario = load(case)
+    if scenario.proposals:
+        deal = choose_deal(scenario, deal)
+    elif deal is not None:
+        check_name("deal", deal, scenario.proposals)
+    from servanda.questions.play.answer import Play
+    from servanda.questions.play.ask import check_start
+    from servanda.questions.play.ask import play as ask
+
+    check_start(scenario, start)
+    check_picture(picture, out, Play)
+    with progress("Playing" if deal is None else f"Playing {deal}") as step:
+        answer = ask(scenario, deal, worlds=worlds, start=start, seed=seed, progress=step)
+    return present(answer, as_json, out, picture)

@@ -32,6 +32,7 @@ from servanda.game.interpolate import SCHEMES
 from servanda.game.kept import register, traced
 from servanda.game.paths import Course, simulate_paths
 from servanda.game.period import Method, accept_probability, sign
+from servanda.game.reasons import Reasons
 from servanda.game.regimes import Variant
 from servanda.game.rollout import rollout
 from servanda.game.runtime import compiler_options
@@ -41,7 +42,7 @@ from servanda.game.tables import Parameters, parameters
 from servanda.scenario.model import Proposal, Scenario
 from servanda.scenario.worlds import Worlds, modal
 
-register(Course, Tail)
+register(Course, Reasons, Tail)
 
 CORES = os.cpu_count() or 1
 
@@ -64,6 +65,7 @@ class Follow:
     exits: bool = False
     watch: tuple[int, ...] = ()
     values: bool = True  # of what is still to come, along the course (`watch` needs it)
+    reasons: bool = False  # what holds parties to their word (`Reasons`)
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ class Program:
         def exact(kind: tuple[bool, bool]) -> Course:
             stay, heard = kind
             found: Course = jax.lax.map(
-                lambda m: exact_course(game, method, p, values, m, stay, f.watch, heard),
+                lambda m: exact_course(game, method, p, values, m, stay, f.watch, heard, f.reasons),
                 jnp.array(
                     [m for m, *x in zip(starts, stays, alarms, strict=True) if kind == (*x,)]
                 ),
@@ -179,6 +181,7 @@ class Program:
                 f.watch,
                 f.values,
                 alarms,
+                f.reasons,
             )
         else:
             kinds = list(zip(stays, alarms, strict=True))

@@ -7,6 +7,7 @@ carried on a grid of stocks would be a random walk of its own.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
@@ -23,6 +24,7 @@ from servanda.game.paths import (
     regime_kinds,
 )
 from servanda.game.period import Method, channel_party, sign
+from servanda.game.reasons import given, nowhere, reasons_at
 from servanda.game.states import at_states, events, first_phase, row_table, unfounded
 from servanda.game.tables import Parameters
 
@@ -36,11 +38,13 @@ def exact_course(
     stay: bool = True,
     watch: tuple[int, ...] = (),
     alarms: bool = True,
+    reasons: bool = False,
 ) -> Course:
     """The course from a regime in the starting phases; see `Course`. Needs a game without stocks.
 
     With `stay`, a deal that has ended does not come back: who left is counted and play stops.
-    Without `alarms` no false alarm happens; play is that of the game as it is.
+    Without `alarms` no false alarm happens; play is that of the game as it is. With `reasons` what
+    holds parties to their word is gathered too.
     """
     assert not game.stocks
     kinds, names = jnp.asarray(regime_kinds(game)), jnp.asarray(breakers(game)) * 1.0
@@ -106,6 +110,7 @@ def exact_course(
         v, _ = sign(game, p.at(t + 1), w_next)
         flow = jnp.zeros(len(owner))
         moves = jnp.zeros((len(decisions), width))
+        why = nowhere(game, len(owner), n) if reasons else None
         for k, group in enumerate(game.groups):
             row = table[k][regimes, phases]
             z = at_states(
@@ -140,8 +145,14 @@ def exact_course(
                 for b in range(z.branch.shape[0]):
                     to = successor * game.phases + z.target[b]
                     after = after.at[:, to].add(joint * z.branch[b])
+            if why is not None:
+                found = reasons_at(game, group, z, jnp.maximum(row, 0))
+                why = jax.tree.map(functools.partial(jnp.where, row >= 0), found, why)
+        if why is not None:
+            total = jax.tree.map(lambda x: jnp.sum(x * moving, axis=-1), why)
+            why = given(total, jnp.sum(moving))
         means = (per_weight(x, jnp.sum(moving)) for x in (flow, moves))
-        return apart(after), (*tallied, *means, worth, seen)
+        return apart(after), (*tallied, *means, worth, seen, why)
 
     parts = jnp.zeros((2, n)).at[0, start * game.phases + first_phase(game)].set(1.0)
     horizon = game.scenario.horizon
@@ -151,7 +162,7 @@ def exact_course(
         jnp.arange(horizon) * 1.0,
         [jnp.asarray(np.sort(g.live[:horizon], axis=1)) for g in game.groups],
     )
-    parts, (*tallied, flow, moves, value, seen) = jax.lax.scan(period, parts, items)
+    parts, (*tallied, flow, moves, value, seen, why) = jax.lax.scan(period, parts, items)
     parts = signing(parts, values[-1], p.at(horizon))
     final, final_seen = valued(parts[0], values[-1])
     regime, broken, accused = (
@@ -167,4 +178,5 @@ def exact_course(
         jnp.zeros(len(owner)),
         jnp.concatenate([value, final[None]]),
         jnp.concatenate([seen, final_seen[None]]),
+        why,
     )

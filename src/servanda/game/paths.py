@@ -24,6 +24,7 @@ from servanda.game.build import Game
 from servanda.game.period import Method, channel_party, sign
 from servanda.game.positions import Group
 from servanda.game.reach import epoch_of
+from servanda.game.reasons import Reasons, given, nowhere, reasons_at
 from servanda.game.states import (
     Position,
     answered,
@@ -60,6 +61,7 @@ class Course(NamedTuple):
     after_break: Float[Array, " channel"]  # value from the start, summed over paths that break
     value: Float[Array, "period channel"]  # of what is still to come, along the course
     watch: Float[Array, "period watched channel"]  # the same in other regimes at the same stocks
+    reasons: Reasons | None = None  # what holds parties to their word, if asked for
 
 
 class _Paths(NamedTuple):
@@ -119,6 +121,7 @@ def simulate_paths(
     watch: tuple[int, ...] = (),
     along: bool = True,
     alarms: Sequence[bool] | None = None,
+    reasons: bool = False,
 ) -> Course:
     """Follow `n` paths from each of some regimes: courses with a leading axis of them.
 
@@ -127,7 +130,8 @@ def simulate_paths(
     also gathers what parties get on paths on which the deal breaks. `watch` are regimes whose
     values are wanted at the stocks and phases that the paths come to; without `along` no values
     are read (NaN). Without `alarms` (by start) no false alarm happens; play is that of the game as
-    it is. The same random numbers serve every start.
+    it is. With `reasons` what holds parties to their word is gathered too. The same random numbers
+    serve every start.
     """
     per_start = uniforms.shape[-1]
     n = len(starts) * per_start
@@ -243,6 +247,7 @@ def simulate_paths(
         new = s
         flow_now = jnp.zeros((len(owner), n))
         moves = jnp.zeros((len(game.scenario.decisions), width, len(starts)))
+        why = nowhere(game, len(owner), n) if reasons else None
         for k in met:
             group = game.groups[k]
             row = table[k][s.regime, s.phase]
@@ -301,9 +306,14 @@ def simulate_paths(
             played = total(jnp.where(member, z.probability, 0.0) * alive)
             for j in range(len(game.scenario.decisions)):
                 moves = moves.at[j, jnp.asarray(group.joint[:, j])].add(played)
+            if why is not None:
+                here = reasons_at(game, group, z, row)
+                why = jax.tree.map(functools.partial(jnp.where, member), here, why)
+        if why is not None:
+            why = given(jax.tree.map(lambda x: total(x * alive), why), total(alive))
         sums = (total(flow_now * alive), total(s.x * alive), moves)
         means = (per_weight(x, total(alive)) for x in sums)
-        return new, (*tallied, *means, worth, seen)
+        return new, (*tallied, *means, worth, seen, why)
 
     zero = jnp.zeros(n)
     s = _Paths(
@@ -330,7 +340,9 @@ def simulate_paths(
         {k: jnp.asarray(live_among(game.groups[k], rows, horizon)) for k, rows in met.items()},
         uniforms,
     )
-    s, (*tallied, flow, stock, moves, value, seen) = jax.lax.scan(jax.checkpoint(period), s, items)
+    s, (*tallied, flow, stock, moves, value, seen, why) = jax.lax.scan(
+        jax.checkpoint(period), s, items
+    )
     s = signing(s, values[-1], bounds[-1], jnp.full(n, 0.5), p.at(horizon))
     final, final_seen = valued(s, values[-1], bounds[-1])
     alive = _box(s.score) * s.weight
@@ -347,6 +359,7 @@ def simulate_paths(
         total(_box(s.score) * s.after_break) / per_start,
         jnp.concatenate([value, final[None]]),
         jnp.concatenate([seen, final_seen[None]]),
+        why,
     )
     by_start: Course = jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), found)
     return by_start

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from servanda.game.build import Game
-from servanda.game.choice import joint_probability, play, stages
+from servanda.game.choice import Policy, joint_probability, play, stages
 from servanda.game.interpolate import interpolate
 from servanda.game.period import (
     Method,
@@ -138,6 +138,9 @@ class Position(NamedTuple):
     pattern: Array  # [n, a] which pattern of breaches a move makes
     target: Array  # [branch, n] phase
     exit_value: Array  # [channel, a, n] expected value of what follows in regimes asked for, or 0
+    policy: Policy  # of every stage, [before, size, n]
+    allowed: Array  # [decision, option, n or 1] the options that terms, phases and binds leave open
+    open: dict[int, Array]  # decision -> [a, n] whether its option may be taken at these stocks
 
 
 def at_states(
@@ -215,6 +218,9 @@ def at_states(
         jnp.asarray(group.pattern)[row],
         jnp.asarray(group.next_phase)[row].T,
         exit_value,
+        policy,
+        allowed,
+        tables.open,
     )
 
 

@@ -1,0 +1,1 @@
+"""Who does what, period by period, with a deal and without: what is asked, and the answer."""
