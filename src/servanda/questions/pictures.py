@@ -44,10 +44,11 @@ def _survival(a: Assessment) -> Spec:
 
 def _worth(a: Assessment) -> Spec:
     stakes = np.array([a.stakes[p] or np.nan for p in a.parties])
+    lean = np.array([a.figures[f"worth.{p}"].lean for p in a.parties])
     return charts.worth_by_party(
         _names(a, a.parties),
-        a.worth.values / stakes,
-        a.worth_modal.values / stakes,
+        (a.worth.values - lean) / stakes,
+        (a.worth_modal.values - lean) / stakes,
         deal=in_words(a.deal),
         unit=f"{a.period_name}s of each party's stakes",
         weight=a.weight.values,

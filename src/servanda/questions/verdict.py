@@ -76,7 +76,7 @@ def verdict_from(
         party=party,
         answer=answer,
         asked=party in proposal.signatories,
-        worth=spread(modal, values, w),
+        worth=spread(modal - mean.lean, values - mean.lean, w),
         mean=mean,
         share=better,
         margin=mean.value / stakes if stakes > 0 else float("nan"),

@@ -224,7 +224,7 @@ class _Page:
 
         rows = [row("In force" + (", mean" if self.worlds > 1 else ""), "survival")]
         if a.alarms:
-            rows.append(row("- if nobody is wrongly accused", "unaccused"))
+            rows.append(row("- without false alarms", "unaccused"))
         if self.worlds > 1:
             rows.append(("- in 8 of 10 worlds", *(percent_between(low[k], high[k]) for k in at)))
             rows.append(("- in the central case", *(percent(modal[k]) for k in at)))
@@ -326,8 +326,8 @@ class _Page:
     def worth(self) -> list[Block]:
         a, rows = self.answer, []
         for party in a.parties:
-            low, _, high = band(a.worth.sel(party=party), a.weight)
             mean = a.figures[f"worth.{party}"]
+            low, _, high = band(a.worth.sel(party=party) - mean.lean, a.weight)
             per, twice = self.per_stakes(party), TWICE * mean.error
             places = decimals(twice, mean.value, low, high)
             rows.append((
