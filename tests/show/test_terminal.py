@@ -263,7 +263,7 @@ def test_a_duty_names_its_party_once() -> None:
     """Whether its label does or not."""
     first, second = made_up().breakers
     nameless = replace(first, label="no raids")
-    assert "North: no raids" in str(made_up(breakers=(nameless, second)))
+    assert "North (no raids)" in str(made_up(breakers=(nameless, second)))
     assert "North: North" not in str(made_up()).split("WHO BREAKS IT")[1]
 
 

@@ -335,7 +335,7 @@ def in_words(name: str) -> str:
 def duty_of(party: str, label: str) -> str:
     """A duty with its party's name, once."""
     words = in_words(label)
-    return words if words.startswith(party) else f"{party}: {words}"
+    return words if words.startswith(party) else f"{party} ({words})"
 
 
 def short_names(labels: dict[str, str]) -> dict[str, str]:
