@@ -7,6 +7,7 @@ In: outcomes whose first deal is the one assessed. Out: arrays that begin with [
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -65,8 +66,10 @@ def gained(out: Outcomes) -> np.ndarray:
 def of(figure: Figure, *place: int) -> Figure:
     """One entry of a figure that has more axes than [world]."""
 
+    where: tuple[Any, ...] = (slice(None), *place)
+
     def read(out: Outcomes) -> np.ndarray:
-        found: np.ndarray = figure(out)[(slice(None), *place)]
+        found: np.ndarray = figure(out)[where]
         return found
 
     return read
