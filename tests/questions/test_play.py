@@ -107,9 +107,9 @@ def test_slack_crosses_zero_when_a_drifting_stock_says_so():
     assert held.slack.values[0, :11] == pytest.approx(0.52 - 0.05 * months, abs=1e-9)
     assert held.middle() == 11
     assert held.parts.sel(interest="me.prize").values[0, :11] == pytest.approx(-0.05 * months)
-    # once it breaks, noticed for sure, the deal is in force no more
-    assert held.slack.values[0, 11] == pytest.approx(0.52 - 0.55, abs=1e-9)
-    assert np.isnan(held.slack.values[0, 12:]).all()
+    # it breaks, noticed for sure, but for 1 in exp(10000 * 0.03), and then in exp(10000 * 0.08)
+    assert held.slack.values[0, 11:13] == pytest.approx([-0.03, -0.08], abs=1e-9)
+    assert np.isnan(held.slack.values[0, 13:]).all()
 
 
 def test_the_middle_world_breaks_when_its_slope_says_so():

@@ -7,6 +7,7 @@ case is told as a story at the end.
 from __future__ import annotations
 
 import math
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -216,8 +217,8 @@ def _stocks(a: Play) -> list[Block]:
 
 
 def _short(words: str) -> str:
-    """What a stock is called, without what explains it after a comma or in brackets."""
-    return clean(words.split(",")[0].split(" (")[0], 60)
+    """What a stock is called, without what explains it after a comma or in brackets at the end."""
+    return clean(re.sub(r"\s*\([^()]*\)$", "", words.split(", ")[0]), 60)
 
 
 def _level(mean: float, ends: np.ndarray, places: int, worlds: int) -> str:
