@@ -107,9 +107,9 @@ def test_slack_crosses_zero_when_a_drifting_stock_says_so():
     assert held.slack.values[0, :11] == pytest.approx(0.52 - 0.05 * months, abs=1e-9)
     assert held.middle() == 11
     assert held.parts.sel(interest="me.prize").values[0, :11] == pytest.approx(-0.05 * months)
-    # once it breaks, noticed for sure, the deal is in force no more
-    assert held.slack.values[0, 11] == pytest.approx(0.52 - 0.55, abs=1e-9)
-    assert np.isnan(held.slack.values[0, 12:]).all()
+    # it breaks, noticed for sure, but for 1 in exp(10000 * 0.03), and then in exp(10000 * 0.08)
+    assert held.slack.values[0, 11:13] == pytest.approx([-0.03, -0.08], abs=1e-9)
+    assert np.isnan(held.slack.values[0, 13:]).all()
 
 
 def test_the_middle_world_breaks_when_its_slope_says_so():
@@ -324,3 +324,62 @@ def test_names_from_a_file_do_not_steer_the_page_or_a_picture(tmp_path):
     for said in (found.text(), str(found.plot("moves"))):
         assert "\x1b" not in said
         assert "\u202e" not in said
+
+
+NODE = """
+    title: One month, two players
+    period: month
+    horizon: 1
+    terminal: zero
+    parties:
+      a: {patience: 0.5, acuity: 1000, stakes: 1}
+      b: {patience: 0.5, acuity: 2, stakes: 1}
+    moves:
+      a: [keep, cheat]
+      b: [calm, angry]
+    order: ORDER
+    obligations:
+      promise: {party: a, never: cheat, verified: 1}
+    interests:
+      a:
+        gain: 0.7*a.cheat
+        anger: -1*b.angry*(1 + a.cheat)
+      b: {revenge: 0.5*b.angry*a.cheat, taste: 0.3*b.calm}
+    proposals:
+      pact: {signatories: [a, b]}
+    """
+
+
+def at_a_node(order: str):
+    (held,) = holding(sv.load(dedent(NODE).lstrip().replace("ORDER", order)), "pact").held
+    return held
+
+
+def logit(gain: float) -> float:
+    return 1 / (1 + np.exp(-2 * gain))
+
+
+def test_who_moves_first_reckons_with_the_answer():
+    # b is angry with logit(-0.3) if a keeps, with logit(0.5 - 0.3) if it cheats
+    held = at_a_node("[a, b]")
+    keep, cheat = -logit(-0.3), 0.7 - 2 * logit(0.2)
+    assert held.slack.values[0, 0] == pytest.approx(keep - cheat, abs=1e-9)
+    anger = held.parts.sel(interest="a.anger").values[0, 0]
+    assert anger == pytest.approx(-logit(-0.3) + 2 * logit(0.2), abs=1e-9)
+
+
+def test_who_moves_second_reckons_with_what_was_done():
+    # if b is angry, a keeps (-1 against 0.7 - 2) and b has nothing; if it is calm, a cheats and b
+    # has 0.3; so b is angry with logit(-0.3)
+    held = at_a_node("[b, a]")
+    angry = logit(-0.3)
+    expected = angry * (-1 - (0.7 - 2)) + (1 - angry) * (0 - 0.7)
+    assert held.slack.values[0, 0] == pytest.approx(expected, abs=1e-6)
+    assert held.pays.values[0, 0] == pytest.approx(1 - angry, abs=1e-6)
+
+
+def test_who_moves_at_once_reckons_with_what_the_other_is_likely_to_do():
+    held = at_a_node("[[a, b]]")
+    # at the equilibrium b is angry with p; a cheats for sure if 0.7 > p: then p = logit(0.2) < 0.7
+    p = logit(0.5 - 0.3)
+    assert held.slack.values[0, 0] == pytest.approx(-p - (0.7 - 2 * p), abs=1e-6)

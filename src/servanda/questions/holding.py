@@ -29,7 +29,7 @@ from servanda.game.paths import KINDS, Course
 from servanda.game.reasons import Reasons, nodes
 from servanda.game.regimes import Variant
 from servanda.game.size import refuse_if_too_large
-from servanda.questions.outcomes import LEAST_BROKEN, PATHS
+from servanda.questions.outcomes import PATHS
 from servanda.scenario.formulas import evaluate
 from servanda.scenario.model import Obligation, Proposal, Scenario
 from servanda.scenario.weighted import weighted_quantiles
@@ -39,6 +39,14 @@ from servanda.show.page import Block
 
 ROUNDING = 1e-9
 """Of stakes: a smaller slack is none."""
+
+
+GONE = 1e-200
+"""With less than this a deal is no longer in force in a world, and nothing is said of it there.
+
+However unlikely it has become, a world counts by its weight as long as it can be told what would be
+played: so that figures over worlds change because play does, not because worlds drop out.
+"""
 
 
 @dataclass(frozen=True)
@@ -252,7 +260,7 @@ def read_holding(
     why = kept.reasons
     if why is None:
         raise QuestionError("a course without reasons does not say what holds a deal up")
-    alive = np.asarray(kept.regime)[:, 0, :-1, KINDS.index("in_force")] > LEAST_BROKEN
+    alive = np.asarray(kept.regime)[:, 0, :-1, KINDS.index("in_force")] > GONE
     held = []
     for k, node in enumerate(nodes(game)):
         party = game.parties[node.party]

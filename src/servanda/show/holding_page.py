@@ -48,9 +48,12 @@ def block(h: Holding, start: int = 0) -> list[Block]:
         rows.append((name_of(x, h), *cells, percent(x.paid_by(last))))
     found.append(Columns(heads, tuple(rows)))
     found += [Paragraph(_said(x, h), hang=2) for x in h.held]
-    words = "Positive: keeping pays. Means over worlds and over paths on which the deal is in "
-    words += "force, with 8 in 10 worlds in brackets; the last column is the share of worlds in "
-    words += f"which breaking has paid, on average over paths, in some {h.period} up to then."
+    words = "Positive: keeping pays. Means over worlds, in each over paths on which the deal is "
+    words += "in force there, however unlikely; 8 in 10 worlds in brackets. The last column is the "
+    words += (
+        f"share of worlds in which breaking has paid, on average over paths, in some {h.period} "
+    )
+    words += "up to then."
     return [*found, Paragraph(words), *_guarantees(h)]
 
 
@@ -140,10 +143,10 @@ def picture(h: Holding, start: int = 0) -> Spec:
     panels = []
     for x in h.held:
         low, high = x.band().T
-        unit = f"stakes: {figure(x.stakes).lstrip('+')} a {h.period}"
+        stakes = f"stakes {figure(x.stakes).lstrip('+')} a {h.period}"
         panels.append(
             Parts(
-                f"{name_of(x, h)}: {', '.join(clean(p, 50) for p in x.promises)} ({unit})",
+                f"{name_of(x, h)} ({stakes}): {', '.join(x.promises)}",
                 tuple(in_words(str(n).split(".", 1)[1]) for n in x.parts.interest.values),
                 x.mean_parts()[start:],
                 x.mean()[start:],

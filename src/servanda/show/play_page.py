@@ -7,6 +7,7 @@ case is told as a story at the end.
 from __future__ import annotations
 
 import math
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -138,15 +139,6 @@ def _moves(a: Play) -> list[Block]:
     return found
 
 
-def _once(rows: list[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
-    """Rows in which the name of a group stands once."""
-    found, before = [], ""
-    for row in rows:
-        found.append(("" if row[0] == before else row[0], *row[1:]))
-        before = row[0]
-    return tuple(found)
-
-
 def _differs(a: Play, d: Decided) -> bool:
     """Whether a decision is a choice while the deal is in force, and the deal may end."""
     kept = a.over.choice.sel(course="while in force", decision=d.key)
@@ -198,26 +190,27 @@ def _stocks(a: Play) -> list[Block]:
     if not a.stocks:
         return []
     at = dates(a.start, a.horizon, SPELLS)
-    heads = ("", "", *(f"{a.origin.period} {t}" for t in at))
-    rows = []
-    for name, words in a.stocks.items():
-        for course in [c for c in a.courses if c != "while in force"]:
+    heads = ("", *(f"{a.origin.period} {t}" for t in at))
+    found: list[Block] = [Heading("Where things stand", "mean over worlds, 8 in 10 worlds")]
+    for course in [c for c in a.courses if c != "while in force"]:
+        rows = []
+        for name, words in a.stocks.items():
             x = a.over.stock.sel(course=course, stock=name)
             mean, ends = a.mean(x).values, a.band(x)
             values = [v for t in at for v in (mean[t], *ends[t])]
             places = max(decimals(math.nan, *values), 0)
             cells = [_level(mean[t], ends[t], places, len(a.weight)) for t in at]
-            rows.append((_short(words), course, *cells))
+            rows.append((_short(words), *cells))
+        found += [Paragraph(course.capitalize(), "bold"), Columns(heads, tuple(rows))]
     words = "Ranges: " + "; ".join(
         f"{clean(a.stocks[n], 120)}: {low:g} to {high:g}" for n, (low, high) in a.ranges.items()
     )
-    remark = "mean over worlds, 8 in 10 worlds"
-    return [Heading("Where things stand", remark), Columns(heads, _once(rows)), Paragraph(words)]
+    return [*found, Paragraph(words + ".")]
 
 
 def _short(words: str) -> str:
-    """What a stock is called, without what explains it after a comma or in brackets."""
-    return clean(words.split(",")[0].split(" (")[0], 60)
+    """What a stock is called, without what explains it after a comma or in brackets at the end."""
+    return clean(re.sub(r"\s*\([^()]*\)$", "", words.split(", ")[0]), 90)
 
 
 def _level(mean: float, ends: np.ndarray, places: int, worlds: int) -> str:

@@ -28,13 +28,14 @@ from servanda.questions.answer import Origin
 from servanda.questions.cautions import Played, move_name, of_the_file, of_the_play, option_words
 from servanda.questions.grid_error import stated_dates
 from servanda.questions.holding import (
+    GONE,
     Holding,
     broken_variants,
     lots_of,
     promised,
     read_holding,
 )
-from servanda.questions.outcomes import LEAST_BROKEN, PATHS
+from servanda.questions.outcomes import PATHS
 from servanda.questions.play.answer import (
     EXPIRED,
     IN_FORCE,
@@ -253,7 +254,7 @@ def read_courses(prepared: Prepared, out: dict[str, Any]) -> Courses:
         return found
     regime = np.asarray(course_of(out, prepared.kept).regime)[:, 0]
     alive = xr.DataArray(
-        regime[..., KINDS.index("in_force")] > LEAST_BROKEN,
+        regime[..., KINDS.index("in_force")] > GONE,
         dims=("world", "period"),
         coords={"world": np.arange(len(regime)), "period": np.arange(regime.shape[1])},
     )
