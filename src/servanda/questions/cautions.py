@@ -383,7 +383,7 @@ def _everything(scenario: Scenario, env: dict[str, object]) -> np.ndarray:
     """Everything that formulas say in every state."""
     formulas = [f for flows in scenario.interests.values() for f in flows.values()]
     for s in scenario.stocks.values():
-        formulas += [f for f in (s.next, s.shock) if f is not None]
+        formulas += [s.next, *s.shock.values()]
     formulas += [f for p in scenario.phases.values() for f in p.next.values()]
     for d in scenario.decisions:
         formulas += [f for f in (d.when, *d.option_when) if f is not None]
