@@ -106,8 +106,24 @@ class Sampled:
 
     def share(self, above: float = 0.0) -> Estimate:
         """The share of worlds in which the figure is larger."""
-        found = self.of(lambda x: np.where(np.isfinite(x), (x > above) * 1.0, np.nan)).mean()
-        return replace(found, value=min(max(found.value, 0.0), 1.0))
+        return self.of(lambda x: np.where(np.isfinite(x), (x > above) * 1.0, np.nan)).frequency()
+
+    def frequency(self) -> Estimate:
+        """The share of worlds in which a figure of 0 or 1 is 1.
+
+        Where all worlds agree the next might not: the error is at least that of a share with one
+        more world on either side (Laplace's rule of succession).
+        """
+        found = self.mean()
+        known = np.isfinite(self.here) & (self.weight > 0)
+        w = self.weight[known]
+        if len(w) < 2 or not w.any():
+            return found
+        count = float(w.sum() ** 2 / np.square(w).sum())  # worlds of equal weight (Kish 1965)
+        share = (found.plain * count + 1) / (count + 2)
+        least = float(np.sqrt(share * (1 - share) / count)) if np.ptp(self.here[known]) == 0 else 0
+        value = min(max(found.value, 0.0), 1.0)
+        return replace(found, value=value, error=max(found.error, least))
 
     def quantile(self, point: float) -> Estimate:
         """A quantile over worlds; bands are a little wide, for they contain the grid's scatter."""

@@ -180,7 +180,7 @@ class Reading:
             if not np.isfinite(tied(self.found.beside)).any():
                 continue
             change = self.beside(_less(tied, free)).mean()
-            sham = self.beside(_both(tied, free)).mean()
+            sham = self.beside(_both(tied, free)).frequency()
             worth = figures[f"worth.{party}"]
             value = worth.value + change.value
             bound = Estimate(value, float(np.hypot(worth.error, change.error)), value)

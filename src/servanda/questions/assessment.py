@@ -59,7 +59,7 @@ class Sham:
         return False if self.share.high < 1 - SURELY else None
 
 
-SURELY = 0.9
+SURELY = 0.85
 """Said without a share of worlds from this share on, error included."""
 
 

@@ -64,7 +64,8 @@ class Outcomes:
     `exposed` what a party has from the start on if the deal is signed and broken within the
     horizon, less no deal (NaN: it never is); both are empty unless asked for.
     `restless` [world, deal] is what one more period past the horizon changes, in stakes: above
-    `period.RESTLESS` values go round in circles; `failures` counts simultaneous choices without an equilibrium in the game the deal is part of.
+    `period.RESTLESS` values go round in circles; `failures` counts simultaneous choices without an
+    equilibrium in the game the deal is part of.
     `survival` and `expired` are [world, deal, period], `broken` [world, deal, period, obligation];
     `accused` is the part of `broken` that was a notice without a breach. `unaccused` and
     `unaccused_broken` are `survival` and `broken` of the same play if nobody is ever wrongly

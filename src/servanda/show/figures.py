@@ -140,16 +140,16 @@ def _hundredths(value: float) -> str:
     return f"{whole}"
 
 
-def in_worlds(share: float, worlds: int) -> str:
-    """A share of the worlds' weight as a desk officer would say it."""
+def in_worlds(share: float, worlds: int | None = None) -> str:
+    """A share of the worlds' weight as a desk officer would say it; None: of worlds at large."""
     if not math.isfinite(share):
         return "in an unknown share of worlds"
     if worlds == 1:
         return "in the one world drawn" if share > 0.5 else "not in the one world drawn"
     if share >= 1 - 1e-9:
-        return f"in all {worlds} worlds"
+        return f"in all {worlds} worlds" if worlds else "in every world"
     if share <= 1e-9:
-        return f"in none of {worlds} worlds"
+        return f"in none of {worlds} worlds" if worlds else "in no world"
     tenths = round(10 * share)
     if tenths in (0, 10):
         return "in 1 of 20 worlds or fewer" if tenths == 0 else "in 19 of 20 worlds or more"

@@ -55,7 +55,7 @@ def blocks(answer: Assessment) -> list[Block]:
     page = _Page(answer)
     sections = (
         page.heading(), page.verdict(), page.reasons(), page.signing(), page.survival(),
-        page.breakers(), page.shams(), page.worth(), page.interests(), page.riders(),
+        page.breakers(), page.holding(), page.shams(), page.worth(), page.interests(), page.riders(),
         page.timing(), page.assumptions(),
     )  # fmt: skip
     found = [block for section in sections for block in section]
@@ -175,7 +175,19 @@ class _Page:
         if a.figures["signs.all"].high < 0.05:
             words = "Do not count on a signature. What follows assumes that all have signed."
             found.append(Paragraph(words))
-        return found + self.reluctant()
+        return found + self.refusing() + self.reluctant()
+
+    def refusing(self) -> list[Block]:
+        """What it costs to be asked and to say no, against never having been asked."""
+        a, said = self.answer, []
+        for party in map(str, a.signing.signatory.values):
+            x = a.figures.get(f"refusing.{party}")
+            if x is not None and abs(x.value) > TWICE * x.error and x.value != 0:
+                said.append(f"{self.name(party)} {estimated(x)}")
+        if not said:
+            return []
+        words = "To be asked and refuse, against never having been asked, is worth: "
+        return [Paragraph(f"{words}{', '.join(said)} ({self.mean()}).", hang=2)]
 
     def reluctant(self) -> list[Block]:
         """Who would sign although no deal were better, or refuse although it were worse."""
@@ -246,7 +258,7 @@ class _Page:
         if not f or not self.answer.breakers or self.worlds == 1:
             return []
         said = [
-            f"{words} {in_worlds(f[name], 10**9)}"
+            f"{words} {in_worlds(f[name])}"
             for name, words in (
                 (HOLDS, "is kept"), (FAILS, "is broken"),
                 (HANGS, "hangs on what the parties expect of each other"),
@@ -255,7 +267,7 @@ class _Page:
         ]  # fmt: skip
         line = "If nobody is wrongly accused: to" if self.answer.alarms else "To"
         line += f" {self.unit} {int(self.answer.survival.period[-1])}, or until it runs out, it "
-        line += "; it ".join(said).replace("in all 1000000000 worlds", "in every world") + "."
+        line += "; it ".join(said) + "."
         if f[HANGS] >= 0.005:
             line += (
                 " Hangs: two solutions of one and the same world disagree outright, so that the "
@@ -299,6 +311,13 @@ class _Page:
             found.append(Paragraph("Hardly ever: " + "; ".join(quiet) + ".", hang=2))
         return found
 
+    def holding(self) -> list[Block]:
+        """What holds it up, in some of the worlds."""
+        held = self.answer.holding
+        if not held.held:
+            return []
+        return held.block()
+
     def shams(self) -> list[Block]:
         rows = []
         for s in self.answer.shams:
@@ -319,7 +338,7 @@ class _Page:
             return "yes" if s.sham else "no"
         if TWICE * s.share.error >= HOPELESS:
             return "not decided"
-        return in_worlds(s.share.value, 10**9)
+        return in_worlds(s.share.value)
 
     # -- what it is worth, and what makes it so --
 
