@@ -55,8 +55,8 @@ def blocks(answer: Assessment) -> list[Block]:
     page = _Page(answer)
     sections = (
         page.heading(), page.verdict(), page.reasons(), page.signing(), page.survival(),
-        page.breakers(), page.holding(), page.shams(), page.worth(), page.interests(), page.riders(),
-        page.timing(), page.assumptions(),
+        page.breakers(), page.holding(), page.shams(), page.worth(), page.interests(),
+        page.riders(), page.timing(), page.assumptions(),
     )  # fmt: skip
     found = [block for section in sections for block in section]
     return found + page.foot(marked=any(map(_marked, found)))
