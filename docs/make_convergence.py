@@ -18,12 +18,12 @@ from typing import Any
 
 import servanda as sv
 from servanda.game.batch import run, stakes
-from servanda.game.grid import FINE_NODES, make_grid
+from servanda.game.grid import FINE_NODES, FINER, make_grid
 from servanda.game.levels import choose_levels
 from servanda.game.method import closer
 from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.solve import prepare, read_solution
-from servanda.questions.grid_error import DATES, FINER, grid_error
+from servanda.questions.grid_error import DATES, grid_error
 from servanda.scenario.model import Scenario
 
 CASES = {

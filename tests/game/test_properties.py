@@ -48,6 +48,7 @@ def numbers(names: tuple[str, ...], modal: np.ndarray, draw: int) -> dict[str, f
     """Other numbers for a scenario's assumptions: payoffs, patience, acuity, verification."""
     rng = np.random.default_rng(draw)
     ranges = {"patience": (0.3, 0.97), "acuity": (0, 15), "verified": (0, 1), "alarm": (0, 0.4)}
+    ranges["memory"] = (1, 9)
     found = dict(zip(names, modal, strict=True))
     for name in names:
         low, high = ranges.get(name.partition("_")[0], (-1, 1))
@@ -375,3 +376,38 @@ interests:
         None, None, (), None, "quadratic", False,
     )  # fmt: skip
     assert made.stakes == pytest.approx([5, 1])
+
+
+@functools.cache
+def drifting(seed: int, patience: float, calendar: bool) -> np.ndarray:
+    """Worth of a random deal in a random scenario whose stocks drift, [party]."""
+    rng = np.random.default_rng([seed, 11])
+    k = [round(float(x), 3) for x in rng.uniform(-1, 1, 8)]
+    drift = [round(float(x), 3) for x in rng.uniform(0.005, 0.04, 3)]
+    still = " + 0*period" if calendar else ""
+    text = f"""
+title: Drift {seed}
+horizon: 20
+parties: {{a: {{patience: {patience}}}, b: {{patience: {patience - 0.05}}}}}
+stocks:
+  x: {{start: 0.1, next: x + {drift[0]} + {drift[1]}*a.work}}
+  y: {{start: 0.9, next: y*(1 - {drift[2]}) - 0.01*b.work}}
+moves: {{a: [rest, work], b: [rest, work]}}
+terms: {{paid: {{levels: {{none: 0, some: 1}}}}}}
+interests:
+  a: {{stock: "{k[0]}*x + {k[1]}*y{still}", deal: paid*({k[2]}*x + 0.5*y), work: {k[3]}*a.work}}
+  b: {{stock: "{k[4]}*x + {k[5]}*y", deal: paid*({k[6]}*y + 0.5*x), work: {k[7]}*b.work}}
+obligations: {{idle: {{party: b, never: work, while: paid, verified: 0.8}}}}
+proposals: {{deal: {{signatories: [a, b], terms: {{paid: some}}}}}}
+"""
+    found: np.ndarray = sv.solve(sv.load(text), "deal").worth.values[0]
+    return found
+
+
+@pytest.mark.parametrize("patience", [0.8, 0.97])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_calendar_that_says_nothing_changes_nothing(seed, patience):
+    # what is worked out once a box without the calendar is worked out every period with it
+    plain, dated = drifting(seed, patience, False), drifting(seed, patience, True)
+    assert np.abs(plain).max() > 0.1
+    assert dated == pytest.approx(plain, abs=1e-9)

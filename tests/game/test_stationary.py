@@ -126,7 +126,8 @@ def test_restlessness_belongs_to_the_deals_whose_play_comes_to_it() -> None:
     case = sv.load(text.replace("gain: 0.2", "aid: aid, gain: 0.2"))
     game = build(case, [Variant(p) for p in case.proposals.values()])
     live = live_places(game)
-    kinds = [game.graph.regimes[place // game.phases] for place in live]
+    solved = {int(game.place[n]): n for g in game.groups for n in g.rows[g.live[-1], 0]}
+    kinds = [game.graph.regimes[solved[place // game.phases]] for place in live]
     for d, name in enumerate(case.proposals):
         roots = list(game.roots[d].values())
         one_place_each = stirring_from(game, np.eye(len(live)), roots)

@@ -1,13 +1,14 @@
 """Every picture of an answer: it draws, names whom it should, and counts worlds by their weight."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from questions.answers import made_up
+from questions.answers import est, made_up
 from servanda.errors import QuestionError
 from servanda.questions.assessment import Assessment
 from servanda.show.render import to_svg
@@ -42,13 +43,31 @@ def test_an_unknown_picture_names_the_nearest() -> None:
 
 def test_riders_of_a_deal_with_one_term_are_a_mistake_in_words() -> None:
     with pytest.raises(QuestionError, match="at least two terms"):
-        made_up(riders=None).picture("riders")
+        made_up(terms=()).picture("riders")
 
 
 def test_the_first_breaches_are_marked_on_the_survival_curve() -> None:
     words = made_up().picture("survival")["description"]
     assert "North (North does not raid) at 11.3" in words
     assert "South pays" not in words  # hardly ever broken
+
+
+def test_survival_without_false_alarms_has_a_line_of_its_own() -> None:
+    """It ends higher, by the tenth of the breaches that nobody committed."""
+    answer = made_up()
+    spec = answer.picture("survival")
+    last = spec["data"]["values"][-1]
+    kept = float(answer.survival[:, -1].mean())
+    assert last["middle"] == pytest.approx(kept, abs=1e-5)
+    assert last["unaccused"] == pytest.approx(kept + 0.1 * 0.9 * (1 - kept), abs=1e-5)
+    assert "If nobody is wrongly accused" in spec["description"]
+    quiet = tuple(replace(b, false_alarm=0.0, accused=est(0.0)) for b in answer.breakers)
+    assert "accused" not in made_up(breakers=quiet).picture("survival")["description"]
+
+
+def test_swings_are_drawn_from_the_central_case() -> None:
+    (row,) = {r["change"]: r for r in made_up().picture("swings")["data"]["values"][:1]}.values()
+    assert row["change"] == pytest.approx(3.6 - 3.2)
 
 
 def test_worth_is_drawn_in_months_of_stakes_and_counts_worlds_by_weight() -> None:

@@ -156,8 +156,8 @@ def test_a_rate_of_false_alarms_makes_no_deal_fail():
     page = flat(found)
     # but it is not said that nothing needs to change
     assert "None needed" not in page
-    alarms = percent(WRONGLY * (1 - (1 - H) ** LAST))
-    words = f"false alarms, which are put into the file, end it by then with {alarms}."
+    ended, alarms = 1 - (1 - H) ** LAST, WRONGLY * (1 - (1 - H) ** LAST)
+    words = f"it has been ended by then with {percent(ended)}, by an alarm with {percent(alarms)}."
     assert words + " Better verification would mend that, not other terms." in page
 
 
@@ -181,6 +181,9 @@ def test_false_alarms_that_come_before_the_breach_make_no_deal_good():
 def test_deals_that_have_run_out_are_said_to():
     page = flat(sv.design(case(), "brief", hold=(LAST, 0.5), worlds=2))
     assert "By then they have run out, and none is likely to be in force." in page
+    over = percent((1 - Q * V) ** 4)  # unbroken to its end, if nobody is wrongly accused
+    assert "None needed: brief is signed as it is" in page
+    assert f"It has run out by then with {over}." in page
 
 
 def test_a_deal_that_a_signatory_loses_by_is_not_listed_as_efficient():

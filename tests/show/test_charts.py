@@ -98,7 +98,7 @@ def test_hostile_labels_stay_text(text: str) -> None:
         charts.worth_by_interest([text, text], [text, "other"], [1, 2], deal="d"),
         charts.flow_over_time([0, 1], [text], [[1], [2]], deal="d", unit=text),
         charts.riders([text], [1], [2], deal="d", party=text, unit=text),
-        charts.gradients([text], [-1], [1], figure=text, unit=text),
+        charts.swings([text], [-1], [1], figure=text, unit=text),
     ]
     for spec in specs:
         svg = render.to_svg(spec)
@@ -129,7 +129,7 @@ def test_unknown_numbers_are_left_out_of_the_picture() -> None:
         charts.worth_by_interest(["a", "a"], ["x", "y"], [np.nan, 1], deal="d"),
         charts.flow_over_time(range(4), ["a"], holes[:, None], deal="d"),
         charts.riders(["a"], [np.nan], [1], deal="d", party="p"),
-        charts.gradients(["a", "b"], [np.nan, -1], [np.nan, 1], figure="f"),
+        charts.swings(["a", "b"], [np.nan, -1], [np.nan, 1], figure="f"),
     ]
     for spec in specs:
         json.dumps(spec, allow_nan=False)
@@ -143,7 +143,7 @@ def test_nothing_to_show_is_an_empty_chart() -> None:
         charts.worth_by_interest([], [], [], deal="d"),
         charts.flow_over_time([], ["a"], np.zeros((0, 1)), deal="d"),
         charts.riders([], [], [], deal="d", party="p"),
-        charts.gradients([], [], [], figure="f"),
+        charts.swings([], [], [], figure="f"),
     ):
         render.to_svg(spec)
 
@@ -155,9 +155,9 @@ def test_labelled_arrays_are_taken_as_they_are() -> None:
     )
 
 
-def test_gradients_come_with_the_largest_first_and_the_rest_in_words() -> None:
+def test_swings_come_with_the_largest_first_and_the_rest_in_words() -> None:
     names = [f"a{k}" for k in range(20)]
-    spec = charts.gradients(names, -np.arange(20.0), np.arange(20.0), figure="the worth", most=3)
+    spec = charts.swings(names, -np.arange(20.0), np.arange(20.0), figure="the worth", most=3)
     rows = [row["assumption"] for row in spec["data"]["values"]]
     assert rows == ["a19", "a19", "a18", "a18", "a17", "a17"]
     assert "the other 17 move it by at most 16" in " ".join(spec["title"]["subtitle"])

@@ -11,8 +11,8 @@ import xarray as xr
 from rich.cells import cell_len
 from rich.console import Console
 
-from questions.answers import LABELS, PARTIES, made_up, verdict
-from servanda.questions.assessment import Assessment
+from questions.answers import LABELS, PARTIES, est, made_up, verdict
+from servanda.questions.assessment import Assessment, Sham, Timing
 from servanda.questions.spread import Spread
 from servanda.show.figures import band, figure, in_worlds, percent, percent_between
 from servanda.show.page import print_on
@@ -28,7 +28,7 @@ def flowing(answer: Assessment) -> str:
 
 
 def one_chair(**changes: Any) -> Assessment:
-    worth = changes.pop("worth", Spread(3.0, 3.0, 1.0, 5.0, 0.02))
+    worth = changes.pop("worth", Spread(3.0, 3.0, 1.0, 5.0))
     return made_up(chairs=("north",), verdicts=(verdict("north", worth, **changes),))
 
 
@@ -176,34 +176,42 @@ def test_a_party_that_is_not_asked_is_not_told_to_sign() -> None:
     assert "\n  SIGN\n" not in text
 
 
-def test_a_margin_within_the_grid_error_says_so() -> None:
-    unsure = one_chair(worth=Spread(0.3, 0.3, -1.0, 1.0, 0.5), margin=0.15)
-    assert "gain or loss is uncertain" in flowing(unsure)
-    assert "gain or loss is uncertain" not in flowing(one_chair())
+def test_a_margin_within_its_error_says_so() -> None:
+    unsure = one_chair(worth=Spread(0.3, 0.3, -1.0, 1.0), mean=est(0.3, 0.25), margin=0.15)
+    assert "gain or loss on average is uncertain" in flowing(unsure)
+    assert "gain or loss on average is uncertain" not in flowing(one_chair())
 
 
 def test_the_mark_of_an_uncertain_sign_is_explained_where_it_is_used() -> None:
-    unsure = made_up(grid_error={"worth.north": 0.02, "worth.south": 2.0})
+    figures = made_up().figures | {"worth.south": est(-1.07, 1.0)}
+    unsure = made_up(figures=figures)
     assert "−1?" in line_with(str(unsure).split("WHAT IT IS WORTH")[1], "South")
     assert "? after a figure: sign uncertain" in str(unsure)
     assert "after a figure" not in str(made_up())
 
 
 def test_who_signs_against_its_interest_is_said() -> None:
-    answer = made_up()
-    signing = answer.signing_modal.copy(data=[0.9, 0.95])
-    assert "South would rather there were no offer" in str(replace(answer, signing_modal=signing))
+    figures = made_up().figures | {"signs.south": est(0.95, 0.01)}
+    text = str(made_up(figures=figures))
+    assert "South would rather there were no offer" in text
+    assert "would rather" not in str(made_up())
 
 
 def test_survival_is_stated_at_the_usual_dates_and_the_end() -> None:
     text = str(made_up()).split("HOW LONG IT HOLDS")[1]
     assert line_with(text, "After months").split()[2:] == ["4", "8", "16", "40", "48"]
-    assert " ".join(line_with(text, "In force").split()[4:]) == "82 % 67 % 45 % 14 % 9 %"
+    # the mean over slopes of 0.5 to 1.5 of exp(-slope t / 20)
+    slope = np.linspace(0.5, 1.5, 8)
+    means = [np.exp(-slope * t / 20).mean() for t in (4, 8, 16, 40, 48)]
+    said = " ".join(f"{100 * x:.0f} %" for x in means)
+    assert " ".join(line_with(text, "In force").split()[3:]) == said
 
 
 def test_a_deal_that_ends_at_once_is_shown_after_one_period() -> None:
-    modal = made_up().survival_modal
-    text = str(made_up(survival_modal=modal.copy(data=np.where(modal.period < 1, 1.0, 0.0))))
+    survival = made_up().survival
+    text = str(
+        made_up(survival=survival.copy(data=np.where(survival.period < 1, 1.0, survival * 0)))
+    )
     assert line_with(text, "After months").split()[2] == "1"
 
 
@@ -211,16 +219,25 @@ def test_with_one_world_there_are_no_bands() -> None:
     text = str(made_up(worlds=1))
     assert "8 in 10 worlds" not in text
     assert "1 world, seed 3" in flowing(made_up(worlds=1))
+    assert "mean" not in text.lower().split("how to read")[0]
+
+
+def test_with_one_world_who_signs_is_said_of_that_world() -> None:
+    """Not of the central case, of which nothing else on the page is said."""
+    text = str(made_up(worlds=1, joint_modal=0.1)).split("WHO SIGNS")[1]
+    assert line_with(text, "All together").split()[-2:] == ["54", "%"]
+    assert "central case" not in text
 
 
 def test_without_stocks_figures_are_called_exact() -> None:
-    text = str(made_up(levels=(), paths=0, grid_error={}, exposure={}))
-    assert "figures are exact" in text
-    assert "broken: against never" not in text
+    timing = tuple(replace(t, exposure=est(np.nan, np.nan)) for t in made_up().timing)
+    text = str(made_up(levels=(), finer_levels=(), paths=0, timing=timing))
+    assert "a world is solved exactly" in text
+    assert "signed, then broken" not in text.lower()
 
 
 def test_without_riders_there_is_no_table_of_terms() -> None:
-    assert "TERM ADDS" not in str(made_up(riders=None))
+    assert "TERM ADDS" not in str(made_up(terms=()))
 
 
 def test_a_deal_that_binds_nobody_is_broken_by_nobody() -> None:
@@ -230,12 +247,27 @@ def test_a_deal_that_binds_nobody_is_broken_by_nobody() -> None:
 
 
 def test_an_obligation_that_is_hardly_ever_broken_takes_no_row() -> None:
-    assert "Hardly ever: South (South pays)." in str(made_up())
+    assert "Hardly ever: South pays." in str(made_up())
+
+
+def test_a_duty_names_its_party_once() -> None:
+    """Whether its label does or not."""
+    first, second = made_up().breakers
+    nameless = replace(first, label="no raids")
+    assert "North: no raids" in str(made_up(breakers=(nameless, second)))
+    assert "North: North" not in str(made_up())
+
+
+def test_breaches_that_false_alarms_forestall_are_told_apart() -> None:
+    assert "If nobody is wrongly accused: to month 48" in flowing(made_up())
+    quiet = tuple(replace(b, false_alarm=0.0, accused=est(0.0)) for b in made_up().breakers)
+    assert "To month 48, or until it runs out, it is kept" in flowing(made_up(breakers=quiet))
 
 
 def test_a_deal_that_nobody_signs_says_that_the_rest_assumes_it() -> None:
-    none = xr.zeros_like(made_up().joint)
-    assert "Do not count on a signature" in str(made_up(joint=none, joint_modal=0.0))
+    figures = made_up().figures | {"signs.all": est(0.0)}
+    assert "Do not count on a signature" in str(made_up(figures=figures))
+    assert "Do not count on a signature" not in str(made_up())
 
 
 def test_the_alternative_is_named() -> None:
@@ -250,13 +282,23 @@ def test_brackets_of_long_names_are_left_out_where_names_stay_apart() -> None:
 
 
 def everything_unknown(answer: Assessment) -> Assessment:
-    changes: dict[str, Any] = {"joint_modal": np.nan, "exposure": dict.fromkeys(PARTIES, np.nan)}
-    for name in ("worth", "worth_modal", "worth_by_interest", "signing", "signing_modal", "joint",
-                 "survival", "survival_modal", "expired", "broken", "flow_difference"):  # fmt: skip
+    nothing = est(np.nan, np.nan)
+    changes: dict[str, Any] = {"joint_modal": np.nan}
+    for name in ("worth", "worth_modal", "signing", "signing_modal", "joint", "survival",
+                 "survival_modal", "unaccused", "expired", "broken", "accused",
+                 "flow_difference"):  # fmt: skip
         changes[name] = xr.full_like(getattr(answer, name), np.nan)
-    nothing = Spread(np.nan, np.nan, np.nan, np.nan, np.nan)
-    changes["verdicts"] = tuple(verdict(p, nothing, share=np.nan) for p in PARTIES)
-    changes["grid_error"] = dict.fromkeys(answer.grid_error, np.nan)
+    spread = Spread(np.nan, np.nan, np.nan, np.nan)
+    changes["verdicts"] = tuple(verdict(p, spread, share=nothing, mean=nothing) for p in PARTIES)
+    changes["figures"] = dict.fromkeys(answer.figures, nothing)
+    changes["interests"] = dict.fromkeys(answer.interests, nothing)
+    changes["timing"] = tuple(Timing(p, nothing, nothing, nothing) for p in PARTIES)
+    changes["terms"] = tuple(replace(t, without=nothing, share=nothing) for t in answer.terms)
+    changes["shams"] = tuple(Sham(p, nothing, nothing, nothing) for p in PARTIES)
+    changes["futures"] = {}
+    changes["breakers"] = tuple(
+        replace(b, breaks=nothing, accused=nothing, band=(np.nan, np.nan)) for b in answer.breakers
+    )
     return replace(answer, **changes)
 
 

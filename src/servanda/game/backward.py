@@ -1,6 +1,6 @@
 """Backward induction: what every position is worth to every party, and how they play.
 
-In: a game, a grid, one world's assumptions. Out: values W[t, regime, phase, g, channel] before the
+In: a game, a grid, one world's assumptions. Out: values W[t, place, phase, g, channel] before the
 moves of each period, sweep by sweep (`period`) from the terminal value back to the start, on a grid
 whose bounds follow the reachable stocks. The terminal value is zero or stationary (`stationary`).
 """
@@ -28,7 +28,7 @@ from servanda.game.tables import Parameters
 class Backward(NamedTuple):
     """The solution of one world."""
 
-    values: Array  # [period + 1, regime, phase, g, channel], before the moves; last: the tail
+    values: Array  # [period + 1, place, phase, g, channel], before the moves; last: the tail
     policies: list[Array] | None  # per group [period, row, a, g], if kept
     tail: Tail
     failures: Array  # brackets whose equilibrium was not found

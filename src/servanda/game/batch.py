@@ -101,7 +101,7 @@ class Program:
         solved = [group.live.tobytes() for group in game.groups]
         return (
             game.scenario, game.variants, game.roots, solved, self.method, self.stakes, self.names,
-            self.follow, self.rollout, self.split,
+            self.follow, self.rollout, self.split, game.place.tobytes(),
         )  # fmt: skip
 
     def kernels(self) -> tuple[tuple[int, ...], int]:
@@ -134,11 +134,12 @@ class Program:
         if self.rollout and game.stocks:
             missed = rollout(game, method, p, solved.values, self.rollout, boxes, uniforms, split)
             start = start.at[np.array(self.rollout)].add(missed)
-        value, accepted = sign(game, p.at(0), start)
+        own = np.arange(game.regimes)  # values at the start are kept by regime
+        value, accepted = sign(game, p.at(0), start, own)
         out: dict[str, Any] = {
             "play": start,
             "value": value,
-            "grid": sign(game, p.at(0), grid)[0],
+            "grid": sign(game, p.at(0), grid, own)[0],
             "accept": accepted,
             "alone": _alone(game, p.at(0), start),
             "tail": solved.tail,

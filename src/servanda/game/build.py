@@ -20,7 +20,13 @@ from jaxtyping import Int
 from servanda.errors import QuestionError
 from servanda.game.positions import Group, groups_of
 from servanda.game.regimes import Graph, Variant, indicators
-from servanda.game.successors import Signing, Successors, alike_regimes, in_play
+from servanda.game.successors import (
+    Signing,
+    Successors,
+    alike_regimes,
+    in_play,
+    shared_places,
+)
 from servanda.game.tape import Tape
 from servanda.scenario.formulas import Formula
 from servanda.scenario.model import Scenario
@@ -50,6 +56,7 @@ class Game:
     signings: tuple[Signing, ...]
     roots: tuple[dict[str, int], ...]  # per variant: start, signed, no_deal; asked, if that's later
     alike: np.ndarray  # [regime] the regime that is solved for it: what formulas cannot tell apart
+    place: np.ndarray  # [regime] where values of it are kept; shared by what never meets
     phase_values: tuple[tuple[int, ...], ...]  # every phase combination
 
     @cached_property
@@ -118,6 +125,11 @@ class Game:
     def regimes(self) -> int:
         return len(self.graph.regimes)
 
+    @cached_property
+    def places(self) -> int:
+        """How many regimes have values at a time, at most."""
+        return int(self.place.max()) + 1
+
     @property
     def phases(self) -> int:
         """The number of phase combinations."""
@@ -148,12 +160,16 @@ def read_names(scenario: Scenario) -> frozenset[str]:
 
 
 def build(
-    scenario: Scenario, variants: list[Variant] | tuple[Variant, ...], always: bool = False
+    scenario: Scenario,
+    variants: list[Variant] | tuple[Variant, ...],
+    always: bool = False,
+    apart: bool = False,
 ) -> Game:
     """The game of a scenario with the given variants.
 
-    With `always` the deals are solved as if signed in any period, not only in the first. Raises
-    QuestionError when the game is too large to enumerate, with what to reduce.
+    With `always` the deals are solved as if signed in any period, not only in the first. `apart`
+    keeps the values of every regime apart, even of those that never meet. Raises QuestionError
+    when the game is too large to enumerate, with what to reduce.
     """
     in_order = sorted(scenario.obligations.items(), key=lambda item: item[1].options[0][0])
     scenario = replace(scenario, obligations=dict(in_order))  # the first noticed names the breaker
@@ -190,6 +206,12 @@ def build(
     passing = {s.regime for s in signings} - stays
     by_period = [sorted({int(alike[n]) for n in now if n not in passing}) for now in by_period]
     groups = groups_of(graph, phase_values, successors, by_period, names)
+    # a group that has nothing in play computes a row all the same
+    computed = [
+        sorted({int(n) for g in groups for n in g.rows[g.live[t], 0]})
+        for t in range(len(by_period))
+    ]
+    place = shared_places(computed, alike, {s.regime for s in signings}, apart)
     return Game(
-        scenario, tuple(variants), graph, groups, signings, tuple(roots), alike, phase_values
+        scenario, tuple(variants), graph, groups, signings, tuple(roots), alike, place, phase_values
     )

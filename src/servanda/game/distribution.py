@@ -86,7 +86,7 @@ def exact_course(
         return parts.at[1].set(jnp.where(gone, parts[1], 0.0))
 
     def valued(mass: Array, w: Array) -> tuple[Array, Array]:
-        v = w[game.alike][:, :, 0]  # [regime, phase, channel]
+        v = w[game.place][:, :, 0]  # [regime, phase, channel]
         moving = jnp.where(inside, mass, 0.0) if stay else mass
         total = jnp.sum(moving)
         by_phase = moving.reshape(game.regimes, game.phases).sum(axis=0)

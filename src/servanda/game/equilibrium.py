@@ -30,6 +30,7 @@ def logit_equilibrium(
     choices. Differentiable in the payoffs, by the implicit function theorem.
     """
     sizes = payoffs.shape[1:-1]
+    payoffs = _relative(payoffs)
     fixed = jax.lax.stop_gradient(payoffs)
     y, converged = _continue(fixed, allowed, sizes)
     y = jax.lax.stop_gradient(y)
@@ -41,6 +42,16 @@ def logit_equilibrium(
     jacobian = jax.lax.stop_gradient(_jacobian(residual, y))
     step, _ = _solve(jacobian, y - _advantages(_strategies(y, allowed, sizes), payoffs, sizes))
     return _strategies(y - step, allowed, sizes), jnp.sum(~converged)
+
+
+def _relative(payoffs: Float[Array, "player ..."]) -> Float[Array, "player ..."]:
+    """Payoffs less what the player's first choice brings against the same choices of the others.
+
+    Only these differences count. An income that the player's own choice does not change, however
+    large, would else set the scale of the game and leave nothing of them but rounding.
+    """
+    own = [u - jax.lax.slice_in_dim(u, 0, 1, axis=i) for i, u in enumerate(payoffs)]
+    return jnp.stack(own)
 
 
 def _strategies(y: Array, allowed: Sequence[Array | None], sizes: tuple[int, ...]) -> list[Array]:

@@ -51,7 +51,7 @@ def not_finite(
                 bad = np.argwhere(np.isnan(arrival[..., k]).any(axis=1))
                 if len(bad):
                     read_by = game.scenario.stocks[stock]
-                    found = [f for f in (read_by.next, read_by.shock) if f is not None]
+                    found = [read_by.next, *read_by.shock.values()]
                     return said(group, f"stocks.{stock}", found, bad[0])
             if table.branch is not None:
                 branch = np.asarray(table.branch)  # [setting, branch, a, g]
@@ -81,7 +81,9 @@ def _said(
     where = [f"{name} = {x:.3g}" for name, x in zip(game.stocks, stocks, strict=True)]
     for d, option in zip(game.scenario.decisions, group.joint[a], strict=True):
         if len(group.options[game.scenario.decisions.index(d)]) > 1:
-            where.append(f"{d.key}.{d.options[option]}")
+            where.append(
+                f"{d.key}.{d.options[option]}" if option < d.nothing else f"no option of {d.key}"
+            )
     where += [f"{name} = {x:.3g}" for name, x in list(drawn.items())[:MOST]]
     place = f" where {', '.join(where)}" if where else ""
     return f"{what} has no finite value{place}"

@@ -78,6 +78,13 @@ REPLICATE = 2**40
 """Lots k, k + REPLICATE, k + 2 REPLICATE, … are independent; those in between are spread evenly."""
 
 
+HERE, AGAIN, FINER_GRID = range(3)
+"""Replicates of the usual grid, of another like it, and of the finer one."""
+
+ROOM = 0.15
+"""Of a box: by so much at most it is made wider at either side, at random."""
+
+
 def shifted(
     scenario: Scenario,
     levels: tuple[int, ...],
@@ -88,8 +95,9 @@ def shifted(
     """The bounds of a world's grids and their bend, shifted at random as its lot says.
 
     A grid leans one way, and so would every world on the same one. A level in the middle moves by
-    up to half the distance to the next, to either side. Between two levels nothing can move: there
-    the bounds do, outwards, as far as the stock's range goes. Stocks whose `levels:` a scenario
+    up to half the distance to the next, to either side. The bounds move outwards, as far as the
+    stock's range goes, for what arrives beyond them is read at them: more on finer grids, where
+    that is measured, and more where there are but two levels. Stocks whose `levels:` a scenario
     gives stay as they are, for they may be meant to lie on these levels.
     """
     count = len(levels)
@@ -105,9 +113,12 @@ def shifted(
     low, high = (
         np.array([getattr(s, e) for s in scenario.stocks.values()]) for e in ("low", "high")
     )
-    room = np.where(many == 2, 0.5, 0.0) * (box[:, 1] - box[:, 0])
-    found[:, 0] = np.maximum(low, box[:, 0] - room * np.maximum(move[0], 0.0))
-    found[:, 1] = np.minimum(high, box[:, 1] + room * np.maximum(move[1], 0.0))
+    share = np.where(many > 2, ROOM, np.where(many == 2, 0.5, 0.0))
+    least = share if lot // REPLICATE == FINER_GRID else 0.0 * share
+    width = box[:, 1] - box[:, 0]
+    lower, upper = (width * (least + share * np.abs(end)) for end in move)
+    found[:, 0] = np.maximum(low, box[:, 0] - lower)
+    found[:, 1] = np.minimum(high, box[:, 1] + upper)
     return found
 
 

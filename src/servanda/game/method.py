@@ -35,7 +35,7 @@ FIRST_WITHOUT_STOCKS = 150
 EXACT, ROUNDING = 1e-12, 1e-9
 """What one more sweep may change without stocks, and what it may where rounding forbids less."""
 
-CLOSER = 3e-4
+CLOSER = 1e-6
 """What one more sweep may change on finer grids, in stakes (`closer`)."""
 
 MOST_SWEEPS = 4000

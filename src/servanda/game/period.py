@@ -43,7 +43,7 @@ class Method:
     scheme: Scheme = DEFAULT_SCHEME
     by_interest: bool = False
     sweeps: int = 0  # past the horizon, before they are extrapolated (`stationary`)
-    tolerance: float = 3e-3  # what one more sweep past the horizon may change, in stakes
+    tolerance: float = 1e-4  # what one more sweep past the horizon may change, in stakes
     most: int = 60  # sweeps with extrapolation in which that does not halve: then it is given up
     restless: float = RESTLESS  # where more than this is left, in stakes, values do not settle
     finite: int = 0  # sweeps past the horizon of the finite game that is taken then
@@ -64,7 +64,7 @@ class Operator(NamedTuple):
 
     tables: Tables
     points: Array  # [course, draw * a, stock, g] grid coordinates of arrivals
-    notice: Array  # [row, pattern, obligation + 1] probability of each event
+    notice: Array  # [row, pattern, event] probability of each event
 
 
 def channel_party(game: Game, by_interest: bool) -> np.ndarray:
@@ -76,10 +76,21 @@ def channel_party(game: Game, by_interest: bool) -> np.ndarray:
 
 
 def notice_probability(group: Group, p: Parameters, alarms: bool = True) -> Array:
-    """[row, pattern, obligation + 1]: who is noticed first in order of play; last: nobody.
+    """[row, pattern, event]: who is noticed first in order of play, nobody; blame is forgotten.
 
     Without `alarms` nothing is noticed but breaches.
     """
+    noticed = _first_noticed(group, p, alarms)
+    if not (group.fade >= 0).any():
+        return noticed
+    # where blame can be forgotten no breach is noticed any more
+    chance = jnp.where(group.fade >= 0, p.forgotten[np.maximum(group.fade, 0)], 0.0)
+    gone = noticed[..., -1:] * chance[:, None, None]
+    return jnp.concatenate([noticed[..., :-1], noticed[..., -1:] - gone, gone], axis=-1)
+
+
+def _first_noticed(group: Group, p: Parameters, alarms: bool) -> Array:
+    """[row, pattern, obligation + 1]: who is noticed first in order of play; last: nobody."""
     if group.breached.shape[-1] == 0:
         return jnp.ones((*group.breached.shape[:2], 1))
     q = jnp.where(jnp.asarray(group.breached), p.verified, p.false_alarm if alarms else 0.0)
@@ -104,11 +115,11 @@ def operators(game: Game, method: Method, p: Parameters, period: Array) -> list[
 def mixed(game: Game, group: Group, v: Array, notice: Array, rows: Array) -> Array:
     """E[V(next)] over events, before stocks move: [row, pattern, branch, g, channel].
 
-    `v` is [regime, phase, g, channel]; `notice` as in `Operator`; `rows` are those of the group
+    `v` is [place, phase, g, channel]; `notice` as in `Operator`; `rows` are those of the group
     that are wanted.
     """
     phases = v.shape[1]
-    successor = game.alike[group.successor][:, :, None, :]
+    successor = game.place[group.successor][:, :, None, :]
     place = successor * phases + group.next_phase[:, None, :, None]
     flat = v.reshape(v.shape[0] * phases, *v.shape[2:])
     return mix(flat, notice[rows], jnp.asarray(place)[rows])
@@ -129,7 +140,7 @@ def expected(
 ) -> Array:
     """E[V(next)] over events, phases and shocks: [r, channel, a, point].
 
-    `v` is [regime, phase, g, channel]; `notice` as in `Operator`; `rows` are the live rows of the
+    `v` is [place, phase, g, channel]; `notice` as in `Operator`; `rows` are the live rows of the
     group and `at` [r] the place among them that each computed row reads; `points` are
     [u, draw * a, point, stock], read through `table` [r]; `branch` is [r, branch, a, point].
     """
@@ -164,11 +175,11 @@ def sweep(
 
     Returns W, every group's probabilities of joint moves [row, a, g], and the number of brackets
     without an equilibrium. Given probabilities are used as they are; those that nobody wants to
-    `keep` may be None. `held` are places [regime * phase] to leave out (bool), and the values
-    [regime, phase, g, channel] that they have instead.
+    `keep` may be None. `held` are places [place * phase] to leave out (bool), and the values
+    [place, phase, g, channel] that they have instead.
     """
     phases = v.shape[1]
-    # regimes out of play are never read
+    # what has no regime in play is never read
     w = jnp.zeros(v.shape) if held is None else held[1]
     w = w.reshape(v.shape[0] * phases, *v.shape[2:])
     chosen = []
@@ -176,7 +187,7 @@ def sweep(
     for k, group in enumerate(game.groups):
         rows = jnp.asarray(live[k])
         r = rows.shape[0]
-        z = jnp.asarray(group.rows[:, 0] * phases + group.rows[:, 1])[rows]
+        z = jnp.asarray(game.place[group.rows[:, 0]] * phases + group.rows[:, 1])[rows]
         # rows are padded by repeating the last one: write each only once
         spare = jnp.concatenate([jnp.zeros(1, bool), rows[1:] == rows[:-1]])
         if held is not None:
@@ -274,8 +285,12 @@ def _traced(
     return out, joint_probability(plan, policy, group.moves) if keep else None, failed
 
 
-def sign(game: Game, p: Parameters, w: Array) -> tuple[Array, Array]:
-    """Add the signing stages to values W [regime, phase, ..., channel].
+def sign(
+    game: Game, p: Parameters, w: Array, place: np.ndarray | None = None
+) -> tuple[Array, Array]:
+    """Add the signing stages to values W [place, phase, ..., channel].
+
+    `place` [regime] says where a regime's values are, if not where the game keeps them.
 
     Returns V and the probability that each signatory accepts when its turn comes, [stage,
     signatory, phase, ...]; 1 where a stage has fewer signatories.
@@ -283,16 +298,17 @@ def sign(game: Game, p: Parameters, w: Array) -> tuple[Array, Array]:
     stage = game.asking
     if not len(stage.regime):
         return w, jnp.ones((0, 0, *w.shape[1:-1]))
-    table = w[game.alike]
-    ahead = table[stage.yes]
+    # where no offer is in play the answer is never read
+    place = game.place if place is None else place
+    ahead = w[place[stage.yes]]
     accepted: list[Array] = []
     for j in reversed(range(stage.no.shape[1])):
-        no = table[stage.no[:, j]]
+        no = w[place[stage.no[:, j]]]
         q = accept_probability(p, jnp.asarray(stage.party[:, j]), ahead, no)
         q = jnp.where(stage.asked[:, j].reshape(-1, *(1,) * (q.ndim - 1)), q, 1.0)
         ahead = q[..., None] * ahead + (1.0 - q[..., None]) * no
         accepted.insert(0, q)
-    return w.at[stage.regime].set(ahead), jnp.stack(accepted, axis=1)
+    return w.at[place[stage.regime]].set(ahead), jnp.stack(accepted, axis=1)
 
 
 def accept_probability(p: Parameters, party: Array, yes: Array, no: Array) -> Array:
@@ -306,6 +322,6 @@ def accept_probability(p: Parameters, party: Array, yes: Array, no: Array) -> Ar
 
 
 def value_shape(game: Game, method: Method) -> tuple[int, int, int, int]:
-    """The shape of one period's values, [regime, phase, g, channel]."""
+    """The shape of one period's values, [place, phase, g, channel]."""
     channels = len(channel_party(game, method.by_interest))
-    return game.regimes, game.phases, method.grid.size, channels
+    return game.places, game.phases, method.grid.size, channels

@@ -22,9 +22,6 @@ from servanda.game.size import fits
 from servanda.scenario.model import Scenario
 from servanda.scenario.worlds import Worlds
 
-HERE, AGAIN, FINER_GRID = range(3)
-"""Replicates: lots of different ones are independent (`game.grid`)."""
-
 WORLDS, FINE_WORLDS = 64, 256
 """Worlds if nobody says how many, and with `fine`."""
 

@@ -42,7 +42,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Group:
-    """Positions whose live options are the same, so that they share one array of joint moves."""
+    """Positions whose live options are the same, so that they share one array of joint moves.
+
+    Events are: each obligation's breach noticed, nothing noticed, and, where there is blame that
+    may be forgotten in any row, "forgotten".
+    """
 
     options: tuple[tuple[int, ...], ...]  # live options of every decision
     joint: np.ndarray  # [a, decision] the option each decision takes
@@ -55,7 +59,8 @@ class Group:
     pattern: np.ndarray  # [row, a] which breach pattern a joint move makes
     breached: np.ndarray  # [row, pattern, obligation] bool
     watched: np.ndarray  # [row, obligation] bool: a breach noticed here changes the regime
-    successor: np.ndarray  # [row, pattern, obligation + 1] regime; the last is "nothing noticed"
+    successor: np.ndarray  # [row, pattern, event] regime
+    fade: np.ndarray  # [row] index into `Graph.fades`; -1: nothing is forgotten here
     absorbing: np.ndarray  # [row] bool: the regime never changes again
     next_phase: np.ndarray  # [row, branch] phase combination of the next period
     live: np.ndarray  # [period + 1, live rows] rows to compute in each period; last: past horizon
@@ -92,7 +97,7 @@ def _live_options(
     """The options of every decision that can be open here, and the static masks among them."""
     scenario = graph.scenario
     env = static_environment(graph, regime, phases)
-    width = max([len(d.options) for d in scenario.decisions] or [1])
+    width = max([d.nothing + 1 for d in scenario.decisions] or [1])
     allowed = np.zeros((len(scenario.decisions), width), bool)
     live = []
     for k, d in enumerate(scenario.decisions):
@@ -103,13 +108,17 @@ def _live_options(
                 left = [x and d.options[o] in b.options for o, x in enumerate(left)]
         # hands that are bound to what is not open, or to two things at once, are free
         options = left if any(left) else options
-        if not any(options):
+        skipped = d.closes and not _surely_open(d, env)
+        if not any(options) and not (skipped and _surely_closed(d, env)):
             options[0] = True  # none left: the decision is skipped and reads as its first option
         dynamic = _is_dynamic(d, env)
         if dynamic and not options[0]:
             kept = (0, *(o for o, x in enumerate(options) if x))
         else:
             kept = tuple(o for o, x in enumerate(options) if x)
+        if skipped:
+            options.append(True)
+            kept = (*kept, d.nothing)
         live.append(kept)
         allowed[k, : len(options)] = options
     return tuple(live), allowed
@@ -131,6 +140,24 @@ def _open(d: Decision, option: int, env: dict[str, float]) -> bool:
         if f is not None and f.names <= env.keys() and not float(evaluate(f, env, np)) > 0.5:
             return False
     return True
+
+
+def _surely_open(d: Decision, env: dict[str, float]) -> bool:
+    """Whether a position opens some option by itself, or the first is not closed by its own word.
+
+    Otherwise it may be that nothing can be taken (`Decision.nothing`).
+    """
+
+    def holds(f: Formula | None) -> bool:
+        return f is None or (f.names <= env.keys() and float(evaluate(f, env, np)) > 0.5)
+
+    return holds(d.option_when[0]) or (holds(d.when) and any(holds(f) for f in d.option_when[1:]))
+
+
+def _surely_closed(d: Decision, env: dict[str, float]) -> bool:
+    """Whether a position closes the first option by its own condition."""
+    f = d.option_when[0]
+    return f is not None and f.names <= env.keys() and not float(evaluate(f, env, np)) > 0.5
 
 
 def _is_dynamic(d: Decision, env: dict[str, float]) -> bool:
@@ -165,6 +192,9 @@ def _group(
             met[k] |= joint[:, d] == option
     never = np.array([o.kind == "never" for o in scenario.obligations.values()], bool)
 
+    fade = np.array([graph.regimes[n].fade for n, _ in rows], np.int32)
+    events = len(obligations) + 1 + bool((fade >= 0).any())
+
     pattern = np.zeros((len(rows), count), np.int32)
     breached_rows, successor_rows, watched_rows = [], [], []
     for r, (n, _) in enumerate(rows):
@@ -179,13 +209,15 @@ def _group(
         distinct, index = np.unique(key.T, axis=0, return_inverse=True)
         pattern[r] = index.reshape(-1)
         flags = distinct[:, : len(obligations)].astype(bool)
-        successor = np.zeros((len(distinct), len(obligations) + 1), np.int32)
+        successor = np.zeros((len(distinct), events), np.int32)
         for j, row in enumerate(distinct):
             bits = row[len(obligations) :]
             done = frozenset(x for x, b in zip(pending, bits, strict=True) if b)
             # a regime not met follows only the last period, where the game ends: it is never read
-            last = graph.index.get(graph.after(regime, None, done), n)
-            successor[j] = last
+            later = graph.after(regime, None, done)
+            successor[j] = graph.index.get(later, n)
+            if regime.fade >= 0:
+                successor[j, -1] = graph.index.get(graph.forgotten(later), n)
             for at in np.flatnonzero(watched):
                 after = graph.after(regime, obligations[at], done)
                 successor[j, at] = graph.index.get(after, n)
@@ -206,6 +238,7 @@ def _group(
         breached=_pad(breached_rows, width),
         watched=np.stack(watched_rows),
         successor=_pad(successor_rows, width),
+        fade=fade,
         absorbing=np.array([is_absorbing(graph, successors, graph.regimes[n]) for n, _ in rows]),
         next_phase=_next_phase_numbers(settings, phase_values)[setting],
         live=_live_rows(rows, by_period),
@@ -299,7 +332,7 @@ def _courses(
 def moving_names(scenario: Scenario, *stocks: str) -> frozenset[str]:
     """The names that the next values of these stocks (or all) depend on, by way of `let` too."""
     moving = [scenario.stocks[name] for name in stocks or scenario.stocks]
-    formulas = [f for s in moving for f in (s.next, s.shock) if f is not None]
+    formulas = [f for s in moving for f in (s.next, *s.shock.values())]
     return closure(scenario, formulas)
 
 

@@ -69,7 +69,7 @@ def value_at_start(game: Game, method: Method, p: Parameters, w: Array, boxes: A
     x = method.grid.within(boxes[0]).coordinates(p.at(0).start)[None, None, None]
     which = jnp.arange(game.regimes, dtype=jnp.int32)[:, None]
     zero = jnp.zeros(game.regimes, jnp.int32)
-    start = w[game.alike, first_phase(game)]
+    start = w[game.place, first_phase(game)]
     return interpolate(start, x, zero, which, method.grid.levels, method.scheme)[:, :, 0, 0]
 
 
@@ -87,9 +87,9 @@ def values_at(
     All `regimes` are `among` these, the others need no slopes.
     """
     n = phase.shape[0]
-    solved = np.unique(game.alike[among])
+    solved = np.unique(game.place[among])
     place = np.zeros(game.regimes, np.int32)
-    place[among] = np.searchsorted(solved, game.alike[among])
+    place[among] = np.searchsorted(solved, game.place[among])
     which = (jnp.asarray(place)[regimes] * w.shape[1] + phase).T.astype(jnp.int32)  # [n, m]
     points = jnp.broadcast_to(coords[:, None, None], (n, len(regimes), 1, coords.shape[-1]))
     everyone = jnp.arange(n, dtype=jnp.int32)
@@ -240,7 +240,8 @@ def events(
 
 def unfounded(group: Group) -> Bool[np.ndarray, "row pattern event"]:
     """Whether an event is a notice of a duty that was not breached."""
-    nothing = np.zeros((*group.breached.shape[:2], 1), bool)
+    others = group.successor.shape[-1] - group.breached.shape[-1]  # nobody; blame is forgotten
+    nothing = np.zeros((*group.breached.shape[:2], others), bool)
     return np.concatenate([~group.breached, nothing], axis=-1)
 
 

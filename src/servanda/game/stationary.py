@@ -26,6 +26,7 @@ from jaxtyping import Array, Float
 from servanda.game.build import Game
 from servanda.game.choice import Stage
 from servanda.game.period import Method, Operator, channel_party, sign, sweep, value_shape
+from servanda.game.positions import Group
 from servanda.game.tables import Parameters
 
 EVERY = 3
@@ -55,7 +56,7 @@ def stationary(
     ops: list[Operator],
     p: Parameters,
 ) -> tuple[Array, Tail]:
-    """The value before the moves of a period past the horizon, [regime, phase, g, channel]."""
+    """The value before the moves of a period past the horizon, [place, phase, g, channel]."""
     rows = _rows(game)
 
     live = live_places(game)
@@ -64,7 +65,7 @@ def stationary(
         """A sweep of all live places but those `held` [place]."""
         v, _ = sign(game, p, w)
         if held is not None:
-            held = jnp.zeros(game.regimes * game.phases, bool).at[live].set(held)
+            held = jnp.zeros(game.places * game.phases, bool).at[live].set(held)
         stay = None if held is None else (held, w)
         return sweep(game, method, plans, ops, p, v, rows, keep=False, held=stay)[0]
 
@@ -92,7 +93,7 @@ def stirring_from(game: Game, left: np.ndarray, regimes: Sequence[int]) -> np.nd
     if game.scenario.terminal != "stationary":
         return np.zeros(len(left))
     met = game.visited(list(regimes), False)
-    ours = [game.groups[k].rows[r] @ (game.phases, 1) for k, r in met.items()]
+    ours = [_places(game, game.groups[k])[r] for k, r in met.items()]
     found: np.ndarray = left[:, np.isin(live_places(game), np.concatenate(ours))]
     return found.max(axis=1, initial=0.0)
 
@@ -103,9 +104,15 @@ def _rows(game: Game) -> list[np.ndarray]:
 
 
 def live_places(game: Game) -> np.ndarray:
-    """The places in play past the horizon, [place], out of regime * phase."""
+    """The places in play past the horizon, [place], out of `Game.place` * phase."""
     solved = zip(game.groups, _rows(game), strict=True)
-    return np.unique(np.concatenate([g.rows[r, 0] * game.phases + g.rows[r, 1] for g, r in solved]))
+    return np.unique(np.concatenate([_places(game, g)[r] for g, r in solved]))
+
+
+def _places(game: Game, group: Group) -> np.ndarray:
+    """[row] where values of a group's rows are kept."""
+    found: np.ndarray = game.place[group.rows[:, 0]] * game.phases + group.rows[:, 1]
+    return found
 
 
 def _leads_to(game: Game, rows: list[np.ndarray], live: np.ndarray) -> np.ndarray:
@@ -115,11 +122,11 @@ def _leads_to(game: Game, rows: list[np.ndarray], live: np.ndarray) -> np.ndarra
     reached = np.eye(len(live), dtype=bool)
     for group, solved in zip(game.groups, rows, strict=True):
         for r in solved:
-            here = index[int(group.rows[r, 0] * game.phases + group.rows[r, 1])]
+            here = index[int(_places(game, group)[r])]
             for m in np.unique(game.alike[group.successor[r]]):
                 for after in offered.get(int(m), (int(m),)):
                     for phase in group.next_phase[r]:
-                        place = int(game.alike[after] * game.phases + phase)
+                        place = int(game.place[after] * game.phases + phase)
                         if place in index:
                             reached[here, index[place]] = True
     for _ in range(len(live).bit_length()):
@@ -167,7 +174,7 @@ def _settled(
     begin: tuple[int, Array] | None = None,
     finite: int | None = None,
 ) -> tuple[Array, Tail]:
-    """The fixed point of `once`, from w [regime, phase, g, channel] on.
+    """The fixed point of `once`, from w [place, phase, g, channel] on.
 
     `once` is told which places are final, and may leave them as they are. Only `live` places
     count; what a sweep changes is measured after multiplication by `scale` [channel]. What is done

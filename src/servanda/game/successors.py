@@ -8,6 +8,7 @@ them are one and the same to everybody who plays.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,12 +70,15 @@ class Successors:
         pending = self.pending(regime)
         noticed: list[str | None] = [None]
         noticed += [n for n, w in zip(self.obligations, self.watched(regime), strict=True) if w]
-        return [
+        after = [
             self.graph.after(regime, who, frozenset(done))
             for who in noticed
             for r in range(len(pending) + 1)
             for done in itertools.combinations(pending, r)
         ]
+        if regime.fade >= 0:
+            after += [self.graph.forgotten(r) for r in after]
+        return after
 
 
 def in_play(
@@ -139,6 +143,35 @@ def alike_regimes(
         key = (*view(graph, successors, regime, names), tuple(bound(graph, regime)))
         out[n] = first.setdefault(key, n)
     return out
+
+
+def shared_places(
+    computed: Sequence[Sequence[int]], alike: np.ndarray, alone: set[int], apart: bool = False
+) -> np.ndarray:
+    """[regime] where the values of the regime that is solved for it are kept.
+
+    Deals that are signed at one time only have one age a period: of all ages of a list of levels,
+    of a date or of a term, one is in play. What is never in play in the same period shares a place.
+    `computed` are the regimes written in each period (last: ever after); those `alone` are written
+    in all, and have a place of their own. With `apart` nothing is shared.
+    """
+    out = np.full(len(alike), -1)
+    taken = [set[int]() for _ in computed]
+    periods: dict[int, list[int]] = {int(n): [] for n in np.unique(alike)}
+    for t, now in enumerate(computed):
+        for n in now:
+            periods[n].append(t)
+    always = range(len(computed))
+    for n in periods:
+        if apart or n in alone:
+            periods[n] = list(always)
+    # those in play the longest first; after them in the order in which they are met
+    for n in sorted(periods, key=lambda n: (-len(periods[n]), n)):
+        place = next(k for k in itertools.count() if not any(k in taken[t] for t in periods[n]))
+        out[n] = place
+        for t in periods[n]:
+            taken[t].add(place)
+    return out[alike]
 
 
 def is_absorbing(graph: Graph, successors: Successors, regime: Regime) -> bool:

@@ -18,14 +18,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from servanda.game.build import Game
+from servanda.game.disturbances import draws
 from servanda.game.positions import Group, Settings, static_environment
 from servanda.game.tape import Tape, Writer, evaluate
 from servanda.scenario.formulas import Formula
-
-HERMITE = {  # 3-point Gauss-Hermite rule for a standard normal: nodes, weights
-    "nodes": (-np.sqrt(3.0), 0.0, np.sqrt(3.0)),
-    "weights": (1 / 6, 2 / 3, 1 / 6),
-}
+from servanda.scenario.model import Decision
 
 
 @dataclass(frozen=True)
@@ -43,6 +40,7 @@ class Parameters:
     verified: Float[Array, " obligation"]
     false_alarm: Float[Array, " obligation"]
     start: Float[Array, " stock"]
+    forgotten: Float[Array, " fade"]  # probability a period that blame is forgotten
     names: tuple[str, ...]  # of the assumptions
     scheduled: bool = False
 
@@ -64,7 +62,7 @@ class Parameters:
 
 jax.tree_util.register_dataclass(
     Parameters,
-    ["theta", "patience", "precision", "stakes", "verified", "false_alarm", "start"],
+    ["theta", "patience", "precision", "stakes", "verified", "false_alarm", "start", "forgotten"],
     ["names", "scheduled"],
 )
 
@@ -164,12 +162,22 @@ def parameters(
     found = found.T if scheduled else found[:, 0]
     s = game.scenario
     counts = [*(len(s.parties),) * 3, *(len(s.obligations),) * 2, len(s.stocks)]
+    counts.append(len(game.graph.fades))
     ends = np.cumsum(counts)
-    patience, precision, scale, verified, false_alarm, start = (
+    patience, precision, scale, verified, false_alarm, start, forgotten = (
         found[..., end - count : end] for end, count in zip(ends, counts, strict=True)
     )
     return Parameters(
-        theta, patience, precision, scale, verified, false_alarm, start, tuple(names), scheduled
+        theta,
+        patience,
+        precision,
+        scale,
+        verified,
+        false_alarm,
+        start,
+        forgotten,
+        tuple(names),
+        scheduled,
     )
 
 
@@ -201,6 +209,11 @@ def _parameters_tape(game: Game, names: Sequence[str]) -> Tape:
             *(chance(o.verified) for o in s.obligations.values()),
             *(chance(o.false_alarm) for o in s.obligations.values()),
             *(w.formula(k.start, known) for k in s.stocks.values()),
+            # a mean of N periods; whatever moves N, it is one period at least
+            *(
+                w.step("divide", one, w.step("maximum", w.formula(f, known), one))
+                for f in game.graph.fades
+            ),
         ]
     )
 
@@ -228,19 +241,19 @@ def evaluate_group(
             [*results, *sheet.branches(), *sheet.conditions(conditions)]
         )
     found = _everywhere(game.tapes[key], places, p, stocks, period)
-    draws = _draws(game, game.stocks)
+    shaken = draws(game.scenario)
     flows = len(game.parties) + by_interest * len(game.interests)
     counts = [
         flows,
-        moving * len(draws) * len(game.stocks),
+        moving * len(shaken) * len(game.stocks),
         places.branches if places.branches > 1 else 0,
         len(conditions),
     ]
     flow, going, branch, opened = jnp.split(found, np.cumsum(counts)[:-1])
     return Tables(
         flow,
-        _by_draw(going, len(draws)),
-        jnp.array([w for _, w in draws]),
+        _by_draw(going, len(shaken)),
+        jnp.array([w for _, w in shaken]),
         branch if places.branches > 1 else None,
         {d: opened[k] > 0.5 for k, d in enumerate(conditions)},
     )
@@ -261,13 +274,13 @@ def arrivals(
         sheet = _Sheet(game, p.names, places)
         game.tapes[key] = sheet.writer.tape(sheet.next_stocks(moving))
     found = _everywhere(game.tapes[key], places, p, stocks, period)
-    draws = _draws(game, moving)
-    return _by_draw(found, len(draws)), jnp.array([w for _, w in draws])
+    shaken = draws(game.scenario, moving)
+    return _by_draw(found, len(shaken)), jnp.array([w for _, w in shaken])
 
 
-def _by_draw(found: Array, draws: int) -> Array:
+def _by_draw(found: Array, count: int) -> Array:
     """[draw, a, point, stock] from [draw and stock, a, point]."""
-    split = found.reshape(draws, found.shape[0] // draws, *found.shape[1:])
+    split = found.reshape(count, found.shape[0] // count, *found.shape[1:])
     return jnp.moveaxis(split, 1, -1)
 
 
@@ -279,19 +292,6 @@ def _everywhere(
     if places.pick is not None and tape.seen:
         seen = take(places.table[:, list(tape.seen)].T, places.pick, 1)
     return evaluate(tape, scalars, jnp.asarray(places.rows[list(tape.rows)]), stocks, seen)
-
-
-def _draws(game: Game, moving: Sequence[str]) -> list[tuple[dict[str, float], float]]:
-    """Every combination of shocks: standard normal numbers by stock, and its probability."""
-    draws: list[tuple[dict[str, float], float]] = [({}, 1.0)]
-    for name in moving:
-        if game.scenario.stocks[name].shock is not None:
-            draws = [
-                (z | {name: node}, w * weight)
-                for z, w in draws
-                for node, weight in zip(HERMITE["nodes"], HERMITE["weights"], strict=True)
-            ]
-    return draws
 
 
 class _Sheet:
@@ -353,12 +353,12 @@ class _Sheet:
     def next_stocks(self, moving: Sequence[str]) -> list[int]:
         """Of every shock draw, the next value of every stock."""
         w, found = self.writer, []
-        for z, _ in _draws(self.game, moving):
+        for z, _ in draws(self.game.scenario, moving):
             for name in moving:
                 stock = self.game.scenario.stocks[name]
                 x = self.value(stock.next)
-                if stock.shock is not None:
-                    spread = w.step("multiply", w.constant(z[name]), self.value(stock.shock))
+                for source, loading in stock.shock.items():
+                    spread = w.step("multiply", w.constant(z[source]), self.value(loading))
                     x = w.step("add", x, spread)
                 found.append(w.clip(x, stock.low, stock.high))
         return found
@@ -401,8 +401,23 @@ class _Sheet:
                 if o is not None:
                     holds = w.step("or", w.step("not", w.is_value(self.taken[d], o)), holds)
                 met.append(holds)
+            decision = self.game.scenario.decisions[d]
+            if decision.closes:
+                nothing = w.is_value(self.taken[d], decision.nothing)
+                left = self.nothing_open(decision)
+                met = [w.step("select", nothing, left, w.every(met))]
             found.append(w.every(met))
         return found
+
+    def nothing_open(self, decision: Decision) -> int:
+        """Whether no option of a decision can be taken, and its first is closed by its own word."""
+        w, one = self.writer, self.writer.constant(1.0)
+        first, *others = (one if f is None else self.value(f) for f in decision.option_when)
+        asked = one if decision.when is None else self.value(decision.when)
+        left = w.step("not", first)
+        for other in others:
+            left = w.step("and", left, w.step("not", w.step("and", asked, other)))
+        return left
 
 
 def _conditions(
@@ -418,6 +433,6 @@ def _conditions(
         decision = game.scenario.decisions[d]
         each = [(None, decision.when), *enumerate(decision.option_when)]
         asked = [(o, f) for o, f in each if f is not None and not f.names <= fixed]
-        if asked:
+        if asked or decision.closes:
             found[d] = asked
     return found

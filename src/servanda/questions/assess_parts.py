@@ -18,8 +18,8 @@ from jaxtyping import Float, Int
 
 from servanda.game.batch import Progress, stakes
 from servanda.game.build import Game, build
-from servanda.game.grid import CENTRAL, REPLICATE
-from servanda.game.plan import AGAIN, FINER_GRID, HERE, Plan, spread_out
+from servanda.game.grid import AGAIN, CENTRAL, FINER_GRID, HERE, REPLICATE
+from servanda.game.plan import Plan, spread_out
 from servanda.game.regimes import Variant
 from servanda.questions.outcomes import Outcomes, Solver, Wanted, duties_in
 from servanda.questions.relief import Unasked, unasked

@@ -93,12 +93,14 @@ class Created:
 class Sensitivity:
     """Worth to a party with an assumption at the high end of its range, less at the low end.
 
-    Both ends (10 and 90 % of its draws) are solved, with everything else as in the central case.
+    Both ends (10 and 90 % of its draws) are solved, with everything else as in the central case;
+    `worth` is what the deal is worth there.
     """
 
     party: str
     assumption: str
     ends: tuple[float, float]
+    worth: tuple[float, float]
     swing: Estimate
 
 
@@ -180,6 +182,11 @@ class Assessment(Page):
             there = ", ".join(v.party for v in self.verdicts)
             raise QuestionError(f"no verdict from the chair of {party}: this answer is for {there}")
         raise unknown("chair", party, self.parties)
+
+    @property
+    def alarms(self) -> bool:
+        """Whether somebody can be wrongly accused."""
+        return any(b.false_alarm > 0 or b.accused.value > 0 for b in self.breakers)
 
     def survival_band(self) -> xr.DataArray:
         """Survival over worlds: [statistic, period].

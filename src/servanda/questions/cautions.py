@@ -59,7 +59,7 @@ class Caution:
 class Played:
     """How a game is played along one course, over worlds and periods."""
 
-    moves: xr.DataArray  # [world, period, move] the probability of each option
+    taken: xr.DataArray  # [world, period, move] of each option being taken in a choice
     choice: xr.DataArray  # [world, period, decision] of the decision being a choice
     even: xr.DataArray  # [world, period, decision] of the choice being about even; NaN: no choice
     offered: xr.DataArray  # [world, period, move] of the option being open in a choice
@@ -111,7 +111,8 @@ def paid_for_ever(scenario: Scenario) -> list[Caution]:
             read = closure(scenario, [formula])
             lasting: dict[tuple[float, float], list[str]] = {}
             for fact, when in facts.items():
-                gap = _change(scenario, formula, fact) if fact in read else np.zeros(1)
+                lasts = fact in read and _lasts(scenario, fact)
+                gap = _change(scenario, formula, fact) if lasts else np.zeros(1)
                 faded = FADED * max(scale[party], 1e-300)
                 if np.abs(gap).min() > faded and np.ptp(np.sign(gap)) == 0:
                     low, high = sorted((float(gap.min()), float(gap.max())), key=abs)
@@ -126,6 +127,29 @@ def paid_for_ever(scenario: Scenario) -> list[Caution]:
                     words += f"; in all as much as {spell} of its stakes"
                 found.append(Caution("for_ever", f"{party}.{name}", words + "."))
     return found
+
+
+def _lasts(scenario: Scenario, fact: str) -> bool:
+    """Whether a refusal or a breach of some deal is remembered for ever."""
+    what, _, name = fact.partition(".")
+    for p in scenario.proposals.values():
+        if what == "refused_by":
+            if name in p.signatories and _for_ever(scenario, p.remembered.refusal):
+                return True
+            continue
+        for duty in p.obligations:
+            own = scenario.obligations[duty].remembered
+            length = p.remembered.breach if own is None else own
+            if name in ("", duty) and _for_ever(scenario, length):
+                return True
+    return False
+
+
+def _for_ever(scenario: Scenario, remembered: Formula | None) -> bool:
+    """Whether a mean length of memory has no end in the central case."""
+    if remembered is None:
+        return True
+    return bool(np.isinf(float(evaluate(remembered, _numbers(scenario), np))))
 
 
 def _change(scenario: Scenario, formula: Formula, fact: str) -> np.ndarray:
@@ -179,7 +203,7 @@ def of_the_play(
     return found + _never_taken(scenario, later)
 
 
-_FIELDS = ("moves", "choice", "even", "offered")
+_FIELDS = ("taken", "choice", "even", "offered")
 
 
 def _done_anyway(
@@ -216,13 +240,8 @@ def _done_anyway(
 
 
 def _taken(scenario: Scenario, c: Played, decision: int, option: int) -> np.ndarray:
-    """[world, period] the probability that an option is chosen: what nobody chooses reads as the
-    first option, and does not count."""
-    d = scenario.decisions[decision]
-    x = np.nan_to_num(c.moves.sel(move=move_name(scenario, decision, option)).values)
-    if option == 0:
-        x = x - (1.0 - np.nan_to_num(c.choice.sel(decision=d.key).values))
-    return np.clip(x, 0.0, 1.0)
+    """[world, period] the probability that an option is chosen."""
+    return np.nan_to_num(c.taken.sel(move=move_name(scenario, decision, option)).values)
 
 
 def _tossed(scenario: Scenario, courses: dict[str, Played], weight: np.ndarray) -> list[Caution]:
@@ -259,8 +278,8 @@ def _tossed(scenario: Scenario, courses: dict[str, Played], weight: np.ndarray) 
 def _never_taken(scenario: Scenario, courses: dict[str, Played]) -> list[Caution]:
     found, names = [], _names(scenario)
     for at, d in enumerate(scenario.decisions):
-        if len(d.options) < 2:
-            continue
+        if len(d.options) < 2 or d.values is not None:
+            continue  # of numbers on a scale most are never taken
         idle, closed = [], []
         for k in range(len(d.options)):
             move = move_name(scenario, at, k)
@@ -383,7 +402,7 @@ def _everything(scenario: Scenario, env: dict[str, object]) -> np.ndarray:
     """Everything that formulas say in every state."""
     formulas = [f for flows in scenario.interests.values() for f in flows.values()]
     for s in scenario.stocks.values():
-        formulas += [f for f in (s.next, s.shock) if f is not None]
+        formulas += [s.next, *s.shock.values()]
     formulas += [f for p in scenario.phases.values() for f in p.next.values()]
     for d in scenario.decisions:
         formulas += [f for f in (d.when, *d.option_when) if f is not None]

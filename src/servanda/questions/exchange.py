@@ -5,7 +5,7 @@ In: a scenario and a proposal. Out: plain English, made from the labels of oblig
 
 from __future__ import annotations
 
-from servanda.scenario.model import Obligation, Proposal, Scenario
+from servanda.scenario.model import Obligation, Proposal, Scenario, Term
 
 WORDS = {"day": "days", "week": "weeks", "month": "months", "quarter": "quarters", "year": "years"}
 
@@ -76,6 +76,11 @@ def _after_a_breach(
     return said + ([f"even after a breach: {_join(lasting, words)}"] if lasting else [])
 
 
+def called(x: Obligation | Term) -> str:
+    """The label of a duty or term, or its name in words if it has none."""
+    return x.label if x.label and x.label != x.name else x.name.replace("_", " ")
+
+
 def _join(obligations: list[Obligation], words: dict[str, str]) -> str:
     labels = [words[o.name] for o in obligations]
     if len(labels) == 1:
@@ -89,9 +94,7 @@ def _changed_terms(scenario: Scenario, proposal: Proposal) -> list[str]:
     for name, level in proposal.levels.items():
         if set(proposal.terms[name]) == {scenario.terms[name].now}:
             continue
-        term = scenario.terms[name]
-        label = term.label or name.replace("_", " ")
-        found.append(f"{label} ({level.replace('_', ' ')})")
+        found.append(f"{called(scenario.terms[name])} ({level.replace('_', ' ')})")
     return found
 
 

@@ -9,12 +9,7 @@ taken three times as large as they are, the custom where two grids are all there
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-import numpy as np
-from jaxtyping import Float
-
-from servanda.questions.spread import spread
+from collections.abc import Mapping
 
 WORTH, SURVIVAL = "worth.", "survival."
 """What the names of headlines begin with; then the party, or the period."""
@@ -46,9 +41,6 @@ def grid_error(
     return error
 
 
-SHARE = 0.2
-"""The part of its spread over worlds that a figure's grid error should not exceed."""
-
 DATES = (4, 8, 16, 40)
 """The periods at which survival is a headline."""
 
@@ -56,27 +48,3 @@ DATES = (4, 8, 16, 40)
 def stated_dates(horizon: int) -> tuple[int, ...]:
     """The periods at which survival is stated: `DATES` within the horizon, and the horizon."""
     return (*(t for t in DATES if t < horizon), horizon)
-
-
-def too_coarse(
-    error: Mapping[str, float],
-    worth: Float[np.ndarray, "world party"],
-    survival: Float[np.ndarray, "world period"],
-    weight: Float[np.ndarray, " world"],
-    parties: Sequence[str],
-) -> dict[str, float]:
-    """The headlines whose grid error is more than `SHARE` of their spread over worlds: the spread.
-
-    Named as in a sentence. A survival may be off by a point whatever its spread.
-    """
-    found = {}
-    for i, party in enumerate(parties):
-        width = spread(0.0, worth[:, i], weight).width
-        rounding = 1e-9 * (1.0 + float(np.abs(worth[:, i]).max()))
-        if error.get(WORTH + party, 0.0) > SHARE * width + rounding:
-            found[f"worth to {party}"] = width
-    for t in DATES:
-        width = spread(0.0, survival[:, t], weight).width if t < survival.shape[1] else 0.0
-        if error.get(f"{SURVIVAL}{t}", 0.0) > max(SHARE * width, 0.01):
-            found[f"survival at {t}"] = width
-    return found

@@ -14,8 +14,8 @@ import numpy as np
 
 from servanda.game.batch import Progress
 from servanda.game.errors import Estimate, Sampled, two_futures
-from servanda.game.grid import CENTRAL
-from servanda.game.plan import AGAIN, FINER_GRID, HERE, Plan
+from servanda.game.grid import AGAIN, CENTRAL, FINER_GRID, HERE
+from servanda.game.plan import Plan
 from servanda.questions.grid_error import stated_dates
 from servanda.questions.outcomes import Outcomes, Solver
 

@@ -22,11 +22,10 @@ from servanda.errors import QuestionError, unknown
 from servanda.game.batch import Follow, Program, Progress, course_of, run, stakes
 from servanda.game.bind import bind_to_breach
 from servanda.game.build import Game, build
-from servanda.game.grid import CENTRAL, REPLICATE
+from servanda.game.grid import CENTRAL, HERE, REPLICATE
 from servanda.game.levels import choose_levels
 from servanda.game.method import make_method
 from servanda.game.paths import KINDS, Course
-from servanda.game.plan import HERE
 from servanda.game.reasons import Reasons, nodes
 from servanda.game.regimes import Variant
 from servanda.game.size import refuse_if_too_large

@@ -164,6 +164,10 @@ class LeversAnswer(Answer):
         x = self.central.sel(measure=measure).values
         return np.asarray(x - x[0])
 
+    def frontier(self, measure: str) -> Bool[np.ndarray, " package"]:
+        """The packages that nothing cheaper equals in one measure at the central case."""
+        return efficient(self.cost, self.effect(measure)[:, None])
+
     @property
     def first(self) -> float:
         """The first date at which the best package meets the condition; inf: at none."""

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 
 def _survival(a: Assessment) -> Spec:
-    band = {str(s): a.survival_band().sel(statistic=s).values for s in ("mean", "low", "high")}
+    table = a.survival_band()
+    band = {str(s): table.sel(statistic=s).values for s in table.statistic.values}
     names = short_names(a.labels)
     events = [
-        (b.median_period, f"half of the breaches: {names[b.party]} ({in_words(b.label)})")
+        (b.median_period, f"half of the true breaches: {names[b.party]} ({in_words(b.label)})")
         for b in a.breakers
         if b.breaks.value >= 0.1 and np.isfinite(b.median_period)
     ]
@@ -35,7 +36,8 @@ def _survival(a: Assessment) -> Spec:
         band["high"],
         deal=in_words(a.deal),
         unit=a.period_name,
-        modal=a.survival_modal.values,
+        modal=band["modal"],
+        unaccused=band["unaccused"] if a.alarms else None,
         events=events,
     )
 
@@ -97,11 +99,12 @@ def _riders(a: Assessment) -> Spec:
 def _swings(a: Assessment) -> Spec:
     chair = a.chairs[0]
     mine = [s for s in a.sensitivities if s.party == chair]
-    half = np.array([s.swing.value / 2 for s in mine])  # to either side of the middle
-    return charts.gradients(
+    ends = np.array([s.worth for s in mine]).reshape(len(mine), 2)
+    ends = ends - float(a.worth_modal.sel(party=chair))
+    return charts.swings(
         [in_words(s.assumption) for s in mine],
-        -half,
-        half,
+        ends[:, 0],
+        ends[:, 1],
         figure=f"the worth of {in_words(a.deal)} to {_names(a, [chair])[0]}",
     )
 

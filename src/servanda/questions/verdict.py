@@ -188,7 +188,7 @@ def _reasons(
     if mine:
         worst = min(mine, key=lambda t: t.without.value)
         if worst.without.value < 0:
-            name = scenario.terms[worst.term].label or worst.term
+            name = worst.term.replace("_", " ")
             out.append(
                 f"costliest term: {name} ({estimated(worst.without)} against leaving it out)"
             )

@@ -68,8 +68,9 @@ class Hypothesis:
 class Stock:
     """A quantity on [low, high] that moves: `next` is its value a period later, before clipping.
 
-    `shock` is the standard deviation of a normal disturbance per period; `levels` is only a hint
-    for the grid.
+    `shock` is how far a standard normal disturbance moves it per period, by the disturbance's
+    name: its own bears the stock's name, and stocks that name the same one move together. `levels`
+    is only a hint for the grid.
     """
 
     name: str
@@ -79,7 +80,7 @@ class Stock:
     low: float
     high: float
     levels: int | None
-    shock: Formula | None
+    shock: Mapping[str, Formula]
     why: str = ""
     source: str = ""
 
@@ -120,6 +121,16 @@ class Decision:
         return tuple(f"{self.key}.{option}" for option in self.options)
 
     @property
+    def nothing(self) -> int:
+        """The number that stands for no option taken: all the options' indicators are 0."""
+        return len(self.options)
+
+    @property
+    def closes(self) -> bool:
+        """Whether it may be that no option can be taken, not even read: the first asks for more."""
+        return self.option_when[0] is not None
+
+    @property
     def reads_as(self) -> str:
         """The name of a numeric decision's value: `party.decision`, or `party.value` unnamed."""
         return f"{self.key}.value" if self.name is None else self.key
@@ -143,12 +154,22 @@ class Term:
 
 
 @dataclass(frozen=True)
+class Remembered:
+    """How many periods a matter is remembered on average; None: for ever (renewal: not at all)."""
+
+    refusal: Formula | None = None
+    renewal: Formula | None = None
+    breach: Formula | None = None
+
+
+@dataclass(frozen=True)
 class Obligation:
     """What a party is bound to do or not to do, while a deal is in force.
 
     `options` are pairs (index of the decision in `Scenario.decisions`, index of the option).
     `by` is the age by which a duty must be done; None: every period. `due` names the obligation
     whose breach makes this one fall due. `verified` and `false_alarm` are probabilities.
+    `remembered` is the mean length in periods for which its breach is; None: as the deal says.
     """
 
     name: str
@@ -163,6 +184,7 @@ class Obligation:
     verified: Formula
     false_alarm: Formula
     label: str = ""
+    remembered: Formula | None = None
 
 
 @dataclass(frozen=True)
@@ -189,6 +211,7 @@ class Proposal:
     why: str = ""
     source: str = ""
     stated: tuple[str, ...] = ()
+    remembered: Remembered = Remembered()
 
 
 @dataclass(frozen=True)

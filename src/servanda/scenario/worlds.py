@@ -22,8 +22,6 @@ from servanda.cache import cache_file
 from servanda.errors import QuestionError
 from servanda.scenario.model import Scenario
 
-Combination = tuple[int, ...]
-
 KEPT_NUMBERS = 50_000
 """Sobol points of more numbers are not kept: there making them is not what takes time."""
 
@@ -74,34 +72,36 @@ def draw(scenario: Scenario, n: int, seed: int = 0) -> Worlds:
     """`n` worlds; the same seed gives the same worlds.
 
     Every combination of hypotheses gets at least one world, and more in proportion to its weight.
-    With more combinations than worlds, combinations are picked with probabilities in proportion to
-    their weights. Raises `QuestionError` when `n` is less than 1.
+    With more combinations than worlds, these are never listed: each world's combination is drawn,
+    one reading per group, with a probability in proportion to its weight. Raises `QuestionError`
+    when `n` is less than 1.
     """
     if n < 1:
         raise QuestionError(f"at least one world must be drawn, not {n}")
     random = np.random.default_rng(seed)
     groups = [list(group.values()) for group in scenario.hypotheses.values()]
-    combinations = list(itertools.product(*(range(len(group)) for group in groups)))
-    weights = np.array(
-        [math.prod(group[i].weight for group, i in zip(groups, c)) for c in combinations]
-    )
-    if n >= len(combinations):
+    each = [np.array([h.weight for h in group]) for group in groups]
+    if n >= math.prod(len(group) for group in groups):
+        listed = list(itertools.product(*(range(len(group)) for group in groups)))
+        combinations = np.array(listed, int).reshape(len(listed), len(groups))
+        weights = _product(each, combinations)
         counts = _shared_out(weights, n)
         share = np.repeat(1.0 / counts, counts)
         weight = np.repeat(weights / counts, counts)
+        holds = np.repeat(combinations, counts, axis=0)
     else:
-        counts = _picked(weights, n, random)
-        share = np.repeat(1.0 / (n * np.where(counts > 0, weights, 1.0)), counts)
+        holds = np.stack([_picked(x, n, random) for x in each], axis=1)
+        holds = holds[np.lexsort(holds.T[::-1])]
+        share = 1.0 / (n * _product(each, holds))
         weight = np.full(n, 1.0 / n)
     points = _sobol(scenario, n, random)
-    index = np.repeat(np.arange(len(combinations)), counts)
     values = np.empty((n, len(scenario.assumptions)))
-    for c in np.flatnonzero(counts):
-        rows = index == c
-        chosen = _chosen(scenario, combinations[c])
+    met, index = np.unique(holds, axis=0, return_inverse=True)
+    for c, combination in enumerate(met):
+        rows = index.reshape(-1) == c
+        chosen = _chosen(scenario, combination)
         for a, name in enumerate(scenario.assumptions):
             values[rows, a] = scenario.distribution(name, chosen).ppf(points[rows, a])
-    holds = np.array([combinations[c] for c in index], int).reshape(n, -1)
     return Worlds(
         tuple(scenario.assumptions),
         values,
@@ -159,13 +159,22 @@ def _shared_out(weights: np.ndarray, n: int) -> np.ndarray:
     return counts
 
 
+def _product(weights: list[np.ndarray], holds: np.ndarray) -> np.ndarray:
+    """The weights of combinations [n, group]: products of their readings' weights."""
+    chosen = [group[holds[:, g]] for g, group in enumerate(weights)]
+    return np.prod(np.stack(chosen), axis=0) if chosen else np.ones(len(holds))
+
+
 def _picked(weights: np.ndarray, n: int, random: np.random.Generator) -> np.ndarray:
-    """How often each combination is picked in n systematic draws in proportion to its weight."""
-    order = random.permutation(len(weights))
-    ends = np.cumsum(weights[order])
+    """[n] which of one group's readings hold: systematic draws by weight, in a random order.
+
+    Every reading is there as often as its weight says, give or take one world, and the random
+    orders make the groups independent of each other.
+    """
+    ends = np.cumsum(weights)
     marks = (np.arange(n) + random.random()) / n * ends[-1]
     hits = np.searchsorted(ends, marks, side="right")
-    return np.bincount(order[hits], minlength=len(weights))
+    return random.permutation(np.minimum(hits, np.flatnonzero(weights)[-1]))
 
 
 def _sobol(scenario: Scenario, n: int, random: np.random.Generator) -> np.ndarray:

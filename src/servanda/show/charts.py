@@ -51,6 +51,7 @@ def survival(
     deal: str,
     unit: str = "month",
     modal: ArrayLike | None = None,
+    unaccused: ArrayLike | None = None,
     events: Sequence[tuple[float, str]] = (),
     middle_name: str = "mean of the worlds",
     band_name: str = "10 to 90 % of the worlds",
@@ -65,18 +66,22 @@ def survival(
         deal: the deal's name or label, for the title.
         unit: the name of one period.
         modal: the probability in the central (modal) case, shape [period].
+        unaccused: the middle if nobody is ever wrongly accused, shape [period].
         events: (period, label) of moments to mark: an expiry, a first breach.
         middle_name: what `middle` is, for the legend.
         band_name: what the band is, for the legend.
     """
     at, mid = vector(period), vector(middle)
     lows, highs = vector(low), vector(high)
-    has_modal = modal is not None
-    most = vector(modal) if modal is not None else np.full(at.shape, np.nan)
+    has_modal, has_quiet = modal is not None, unaccused is not None
+    unknown = np.full(at.shape, np.nan)
+    most = unknown if modal is None else vector(modal)
+    quiet = unknown if unaccused is None else vector(unaccused)
     rows: list[Spec] = [
         {"period": number(t), "middle": number(m), "low": number(a), "high": number(b)}
         | ({"modal": number(o)} if has_modal else {})
-        for t, m, a, b, o in zip(at, mid, lows, highs, most, strict=True)
+        | ({"unaccused": number(q)} if has_quiet else {})
+        for t, m, a, b, o, q in zip(at, mid, lows, highs, most, quiet, strict=True)
     ]
     single = int(np.isfinite(mid).sum()) < 2  # a line through one point cannot be seen
     shown = stepped(events, extent(at))
@@ -97,24 +102,31 @@ def survival(
         "axis": {"format": ".0%", "tickCount": 5, "titleY": headroom + 125},
     }
     band, line, dashes = clean(band_name), clean(middle_name), "central case (dashed)"
-    kinds = {band: PALE_BLUE, line: BLUE} | ({dashes: INK} if has_modal else {})
+    alone = "if nobody is wrongly accused"
+    kinds = {band: PALE_BLUE, line: BLUE}
+    kinds |= {alone: ORANGE} if has_quiet else {}
+    kinds |= {dashes: INK} if has_modal else {}
     wide: Spec = {"type": "rule", "strokeWidth": 8} if single else {"type": "area"}
     firm: Spec = {"type": "line", "strokeWidth": 2.5}
-    thin: Spec = {"type": "line", "strokeWidth": 1.5, "strokeDash": [5, 3]}
+    thin: Spec = {"type": "line", "strokeWidth": 1, "strokeDash": [5, 3]}
+    other: Spec = {"type": "line", "strokeWidth": 2}
     if single:
         firm = {"type": "point", "filled": True, "size": 70, "opacity": 1}
         thin = {"type": "point", "shape": "diamond", "size": 70, "opacity": 1}
+        other = {"type": "point", "shape": "square", "size": 70, "opacity": 1}
     edges = {"y": y | {"field": "low"}, "y2": {"field": "high"}}
     layers: list[Spec] = [
         {"mark": wide, "encoding": edges | {"color": legend(band, kinds)}},
         {"mark": firm, "encoding": {"y": y | {"field": "middle"}, "color": legend(line, kinds)}},
     ]
+    if has_quiet:
+        encoding = {"y": y | {"field": "unaccused"}, "color": legend(alone, kinds)}
+        layers.append({"mark": other, "encoding": encoding})
     if has_modal:
         encoding = {"y": y | {"field": "modal"}, "color": legend(dashes, kinds)}
         layers.append({"mark": thin, "encoding": encoding})
     layers += [layer for event in shown for layer in event_mark(event, x, height)]
     title = f"How long {clean(deal)} stays in force"
-    last = last_finite(at, mid)
     words = f"Line chart. {title}, by {clean(unit)}."
     below = np.flatnonzero(mid < 0.5)
     if below.size:
@@ -123,6 +135,9 @@ def survival(
     if last is not None:
         words += f" At {clean(unit)} {at[last]:g} it is {percent(mid[last])}"
         words += f", the band {percent(lows[last])} to {percent(highs[last])}."
+    last = last_finite(at, quiet)
+    if last is not None:
+        words += f" {alone.capitalize()}, it is {percent(quiet[last])}."
     words += "".join(f" {label} at {t:g}." for t, label, _ in shown)
     return frame(title, "Probability, given signature at the start", words) | {
         "width": WIDTH,
@@ -403,7 +418,7 @@ def riders(
     }
 
 
-def gradients(
+def swings(
     assumption: Sequence[str],
     at_low: ArrayLike,
     at_high: ArrayLike,
@@ -412,7 +427,8 @@ def gradients(
     unit: str = "own units",
     most: int = 12,
 ) -> Spec:
-    """Which assumptions a figure rests on: its change over each one's range, the largest first.
+    """Which assumptions a figure rests on: what it is at both ends of each one's range, less what
+    it is in the central case, the largest first.
 
     Args:
         assumption: names, shape [assumption].
@@ -435,7 +451,7 @@ def gradients(
         for side, change in zip(sides, (lows[k], highs[k]), strict=True)
     ]
     title = f"What {clean(figure)} rests on"
-    subtitle = "Change over each assumption's range, by the gradient"
+    subtitle = "Against the central case, with one assumption at an end of its range (10 and 90 %)"
     if rest:
         subtitle += f"; the other {len(rest)} move it by at most {say(reach[rest[0]])}"
     words = f"Tornado chart. {title}. " + " ".join(

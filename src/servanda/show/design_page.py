@@ -5,6 +5,7 @@ In: a `Design`. Out: blocks for the terminal, and its picture.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -119,6 +120,7 @@ def _change(d: Design) -> list[Block]:
             pairs = zip(d.terms, d.levels[d.start], d.levels[k], strict=True)
             said.append(", ".join(f"{n} {b} instead of {a}" for n, a, b in pairs if a != b))
         words = "; or ".join(said).replace("_", " ") + "."
+    words += _losers(d, d.change)
     whose = d.origin.names[d.cost_to] if d.cost_to else "any signatory, in stakes"
     remark = f"fewest terms, then the least loss to {whose}"
     return [Heading("The smallest change", remark), Paragraph(words)]
@@ -127,24 +129,36 @@ def _change(d: Design) -> list[Block]:
 def _as_it_is(d: Design) -> str:
     """The proposal passes: what that rests on, and what false alarms do to it all the same."""
     k, like, by = d.start, in_words(d.like), f"by {d.origin.period} {d.period}"
-    alarms, kept = float(d.accused[k]), percent(float(d.kept[k]))
-    words = f"None needed: {like} is signed as it is, and if nobody is wrongly accused it is not "
-    words += f"broken {by} with {kept} in the central case."
+    kept, alarms, ended = float(d.kept[k]), float(d.accused[k]), float(d.broken[k])
+    lasts = 1 - ended >= d.chance
+    words = f"None needed: {like} is signed as it is, and"
+    if not lasts:
+        words = f"No change of terms is needed for the parties to sign and keep {like}:"
+    words += f" if nobody is wrongly accused it is not broken {by} with {percent(kept)} in the "
+    words += "central case."
+    over = kept - float(d.unaccused[k])
+    if over >= SHOWS:
+        words += f" It has run out by then with {percent(over)}."
+    if not lasts:
+        words += " But with false alarms, which are put into the file, it has been ended by then "
+        words += f"with {percent(ended)}, by an alarm with {percent(alarms)}. Better verification "
+        return words + "would mend that, not other terms."
     if alarms >= SHOWS:
-        words += (
-            f" False alarms, which are put into the file, end it by then with {percent(alarms)}."
-        )
-    if 1 - float(d.broken[k]) < d.chance:
-        words = (
-            f"No change of terms is needed for the parties to keep {like}: if nobody is wrongly "
-        )
-        words += f"accused it is not broken {by} with {kept} in the central case. But it does not "
-        words += "last: false alarms, which are put into the file, end it by then with "
-        words += f"{percent(alarms)}. Better verification would mend that, not other terms."
-    losers = [d.origin.names[p] for p, x in zip(d.origin.labels, d.mean[k], strict=True)
-              if k in d.losing and p in d.signatories and x < 0]  # fmt: skip
-    return words + (f" On average over worlds {listed(losers)} would do better without it."
-                    if losers else "")  # fmt: skip
+        words += " False alarms, which are put into the file, end it by then with "
+        words += f"{percent(alarms)}."
+    return words
+
+
+def _losers(d: Design, deals: Sequence[int]) -> str:
+    """Who, if anybody signs one of some deals and does better without it."""
+    error = d.origin.grid_error
+    lost = d.mean[[k for k in deals if k in d.losing]]
+    found = [
+        d.origin.names[p]
+        for i, p in enumerate(d.origin.labels)
+        if p in d.signatories and (lost[:, i] < -error.get(f"{d.like}.worth.{p}", 0.0)).any()
+    ]
+    return f" On average over worlds {listed(found)} would do better without it." if found else ""
 
 
 def _searched(d: Design) -> list[Block]:

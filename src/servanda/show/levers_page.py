@@ -343,7 +343,6 @@ def _schedule(a: LeversAnswer) -> list[Block]:
 def picture(a: LeversAnswer, what: str) -> Spec:
     """`packages`, `acceptance` or `schedule`."""
     from servanda.errors import QuestionError
-    from servanda.questions.packages import efficient
     from servanda.show.levers_charts import acceptance, packages, schedule
 
     unit, labels = a.origin.period, [in_words(p.name) for p in a.packages]
@@ -378,7 +377,7 @@ def picture(a: LeversAnswer, what: str) -> Spec:
         a.cost,
         gain,
         labels,
-        efficient(a.cost, gain[:, None]),
+        a.frontier("logit.kept"),
         cost_title=f"Cost per {unit}",
         effect_title="Gain in the log-odds that it is signed and its parties keep it",
     )

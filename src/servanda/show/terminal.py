@@ -168,7 +168,7 @@ class _Page:
             rows.append(self.chances(self.name(party), f"signs.{party}", over.values, float(here)))
         rows.append(self.chances("All together", "signs.all", a.joint.values, a.joint_modal))
         heads = (*self.if_many("", "mean", "8 in 10 worlds", "central case"),)
-        heads = heads or ("", "central case")
+        heads = heads or ("", "the one world")
         found: list[Block] = [
             Heading("Who signs", "each, given that the others do"), Columns(heads, tuple(rows))
         ]  # fmt: skip
@@ -223,7 +223,7 @@ class _Page:
             return (title, *(percent(x.value, TWICE * x.error) for x in known))
 
         rows = [row("In force" + (", mean" if self.worlds > 1 else ""), "survival")]
-        if any(b.false_alarm > 0 for b in a.breakers):
+        if a.alarms:
             rows.append(row("- if nobody is wrongly accused", "unaccused"))
         if self.worlds > 1:
             rows.append(("- in 8 of 10 worlds", *(percent_between(low[k], high[k]) for k in at)))
@@ -253,7 +253,8 @@ class _Page:
             )
             if f[name] >= 0.005
         ]  # fmt: skip
-        line = f"To {self.unit} {int(self.answer.survival.period[-1])}, or until it runs out, it "
+        line = "If nobody is wrongly accused: to" if self.answer.alarms else "To"
+        line += f" {self.unit} {int(self.answer.survival.period[-1])}, or until it runs out, it "
         line += "; it ".join(said).replace("in all 1000000000 worlds", "in every world") + "."
         if f[HANGS] >= 0.005:
             line += (
@@ -273,18 +274,18 @@ class _Page:
             if b.false_alarm > 0:
                 alarms.append(f"{label}, {percent(b.false_alarm)} a {self.unit}")
             if max(b.breaks.value, b.band[1], b.accused.value) < 0.005:
-                quiet.append(f"{self.name(b.party)} ({label})")
+                quiet.append(self.duty(b.party, label))
                 continue
             when = "-"
             if math.isfinite(b.median_period) and b.breaks.value >= 0.005:
                 when = f"{self.unit} {max(1, round(b.median_period))}"
             rows.append((
-                f"{self.name(b.party)}: {label}", _percent(b.breaks),
+                self.duty(b.party, label), _percent(b.breaks),
                 *self.if_many(percent_between(*b.band)), when, _percent(b.accused),
             ))  # fmt: skip
         found: list[Block] = [heading]
         if rows:
-            heads = ("party: its duty", "truly breaks", *self.if_many("8 in 10 worlds"),
+            heads = ("whose duty", "truly breaks", *self.if_many("8 in 10 worlds"),
                      "half by", "accused")  # fmt: skip
             found.append(Columns(heads, tuple(rows)))
         if alarms:
@@ -304,7 +305,12 @@ class _Page:
             rows.append((self.name(s.party), *self.pair(s.worth, s.worth_bound), self.sham(s)))
         if not rows:
             return []
-        heads = ("worth, mean", "free to break", "hands tied", "signs only to break")
+        heads = (
+            "worth" + ", mean" * (self.worlds > 1),
+            "free to break",
+            "hands tied",
+            "signs only to break",
+        )
         return [Heading("Would each sign with its own hands tied?"), Columns(heads, tuple(rows))]
 
     def sham(self, s: Sham) -> str:
@@ -329,7 +335,13 @@ class _Page:
                 *self.if_many(between(low, high, places=places)),
                 estimated(mean, per),
             ))  # fmt: skip
-        heads = ("", "mean", "", *self.if_many("8 in 10 worlds"), self.stakes_unit)
+        heads = (
+            "",
+            "mean" if self.worlds > 1 else "worth",
+            "",
+            *self.if_many("8 in 10 worlds"),
+            self.stakes_unit,
+        )
         remark = f"against no deal, in {OWN_UNITS}"
         return [Heading("What it is worth", remark), Columns(heads, tuple(rows))]
 
@@ -417,11 +429,13 @@ class _Page:
 
     def foot(self, marked: bool) -> list[Block]:
         a = self.answer
-        over = "Mean, 8 in 10 (10 to 90 %) and shares" if self.worlds > 1 else "Shares"
+        over = (
+            " Mean, 8 in 10 (10 to 90 %) and shares are over worlds. The central case has every "
+            "number at its likeliest; it explains, and is no headline."
+        )
         lines = [
             "A world is one draw of all uncertain numbers and rival readings: "
-            f"{count(self.worlds, 'world')}, seed {a.seed}. {over} are over worlds. The central "
-            "case has every number at its likeliest; it explains, and is no headline.",
+            f"{count(self.worlds, 'world')}, seed {a.seed}.{over * (self.worlds > 1)}",
             f"One {self.unit} of stakes: the gap between a party's best and worst {self.unit} "
             "without a deal. Units of different parties cannot be compared.",
         ]
@@ -476,6 +490,12 @@ class _Page:
     def mean(self) -> str:
         return "mean over worlds" if self.worlds > 1 else "the one world"
 
+    def duty(self, party: str, label: str) -> str:
+        """A duty with its party, once."""
+        name = self.name(party)
+        names = (name, self.answer.labels.get(party, name))
+        return label if label.startswith(names) else f"{name}: {label}"
+
     def pair(self, *both: Estimate) -> list[str]:
         """Figures of one row, with the same digits."""
         places = min(decimals(TWICE * x.error, x.value) for x in both)
@@ -488,7 +508,7 @@ class _Page:
     def chances(self, name: str, headline: str, over: ArrayLike, central: float) -> tuple[str, ...]:
         x = self.answer.figures[headline]
         if self.worlds == 1:
-            return (name, percent(central))
+            return (name, _percent(x))
         low, _, high = band(over, self.answer.weight)
         return (name, _percent(x), percent_between(low, high), percent(central))
 
