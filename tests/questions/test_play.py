@@ -267,7 +267,9 @@ def test_blame_that_is_forgotten_is_not_for_ever():
     both = (
         text + """  other: {signatories: [north, south], terms: {watch: some}, remembered: 12}\n"""
     )
-    assert len(paid_for_ever(sv.load(both))) == 1
+    scenario = sv.load(both)
+    assert len(paid_for_ever(scenario)) == 1
+    assert not paid_for_ever(scenario, scenario.proposals["other"])
 
 
 def test_an_option_that_only_some_states_open_is_counted_where_it_is_open():

@@ -67,7 +67,7 @@ class Played:
 
 def of_the_file(scenario: Scenario, proposal: Proposal | None = None) -> list[Caution]:
     """What can be said of a scenario (and one of its proposals) without playing it."""
-    found = swamped(scenario) + paid_for_ever(scenario)
+    found = swamped(scenario) + paid_for_ever(scenario, proposal)
     return found + (idle_terms(scenario, proposal) if proposal is not None else [])
 
 
@@ -92,13 +92,14 @@ def swamped(scenario: Scenario) -> list[Caution]:
     return found
 
 
-def paid_for_ever(scenario: Scenario) -> list[Caution]:
+def paid_for_ever(scenario: Scenario, proposal: Proposal | None = None) -> list[Caution]:
     """Interests that change for good once somebody has refused or a deal has been broken.
 
-    Formulas are read at the horizon, in many states, with and without the fact that is remembered;
+    By one proposal, or by any. Formulas are read at the horizon, in many states, with and without the fact that is remembered;
     where the difference is there in every one of them, nothing in the formula lets it fade.
     """
     found, names = [], _names(scenario)
+    offers = [proposal] if proposal is not None else list(scenario.proposals.values())
     scale = stakes_of(scenario)
     facts = {f"refused_by.{p}": f"once {names[p]} has refused" for p in scenario.parties}
     for name, duty in scenario.obligations.items():
@@ -111,7 +112,7 @@ def paid_for_ever(scenario: Scenario) -> list[Caution]:
             read = closure(scenario, [formula])
             lasting: dict[tuple[float, float], list[str]] = {}
             for fact, when in facts.items():
-                lasts = fact in read and _lasts(scenario, fact)
+                lasts = fact in read and _lasts(scenario, offers, fact)
                 gap = _change(scenario, formula, fact) if lasts else np.zeros(1)
                 faded = FADED * max(scale[party], 1e-300)
                 if np.abs(gap).min() > faded and np.ptp(np.sign(gap)) == 0:
@@ -129,10 +130,10 @@ def paid_for_ever(scenario: Scenario) -> list[Caution]:
     return found
 
 
-def _lasts(scenario: Scenario, fact: str) -> bool:
-    """Whether a refusal or a breach of some deal is remembered for ever."""
+def _lasts(scenario: Scenario, offers: Sequence[Proposal], fact: str) -> bool:
+    """Whether a refusal or a breach of one of some deals is remembered for ever."""
     what, _, name = fact.partition(".")
-    for p in scenario.proposals.values():
+    for p in offers:
         if what == "refused_by":
             if name in p.signatories and _for_ever(scenario, p.remembered.refusal):
                 return True
