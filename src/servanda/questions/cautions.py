@@ -95,8 +95,9 @@ def swamped(scenario: Scenario) -> list[Caution]:
 def paid_for_ever(scenario: Scenario, proposal: Proposal | None = None) -> list[Caution]:
     """Interests that change for good once somebody has refused or a deal has been broken.
 
-    By one proposal, or by any. Formulas are read at the horizon, in many states, with and without the fact that is remembered;
-    where the difference is there in every one of them, nothing in the formula lets it fade.
+    Of one proposal, or of any. Formulas are read at the horizon, in many states, with and without
+    the fact that is remembered; where the difference is there in every one of them, and the fact
+    is never forgotten, nothing lets it fade.
     """
     found, names = [], _names(scenario)
     offers = [proposal] if proposal is not None else list(scenario.proposals.values())
