@@ -336,6 +336,9 @@ def _stretches(best: np.ndarray, least: int) -> list[tuple[int, int, int]]:
             long[-1][1] = run[1]
         else:
             long.append(run)
+    if len(long) > 1 and long[0][1] - long[0][0] < least and long[1][2] >= 0:
+        long[1][0] = long[0][0]  # the first has none before it
+        del long[0]
     return [(first, last, option) for first, last, option in long]
 
 
