@@ -188,6 +188,7 @@ def test_an_answer_goes_to_the_terminal_or_a_file(
         "worlds": 3,
         "seed": 0,
         "fine": True,
+        "folder": None,
     }
     assert main([*typed, "--json"]) == 0
     assert capsys.readouterr().out == found.to_json() + "\n"

@@ -58,20 +58,18 @@ def test_two_commands_give_the_grain_deal_one_worth():
         assert float(nothing.sel(measure=f"worth.{party}")) == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.xfail(reason="+40: every harm of the asker is stopped, not only what the offer stops")
 def test_the_created_problem_is_only_what_the_offer_stops():
     # raids on ships cost the port 1 a month and stop; those on towns go on: 1/(1 - 0.9)
     created = sv.assess(case("harm"), "pay_us", worlds=1).created
     assert created is not None
-    assert created.relief["port"] == pytest.approx(10, rel=0.01)
+    assert created.relief["port"].value == pytest.approx(10, rel=0.01)
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="the worth with hands bound is taken without an error of its own")
 def test_a_sham_within_the_error_of_the_grid_is_not_decided():
     # with hands bound worth -0.07, +0.10, -0.39, -0.48, -0.06 on five grids: no sign to be had
-    shams = sv.assess(case("tied"), "initiative", "ukraine", worlds=1).shams
-    assert not next(s for s in shams if s.party == "ukraine").sham
+    shams = sv.assess(case("tied"), "initiative", "ukraine", worlds=16).shams
+    assert next(s for s in shams if s.party == "ukraine").sham is None
 
 
 def test_a_constant_income_changes_no_simultaneous_choice():

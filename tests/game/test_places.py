@@ -18,7 +18,6 @@ from servanda.game.bind import bind_to_obligations
 from servanda.game.build import Game, build
 from servanda.game.interpolate import Scheme
 from servanda.game.regimes import Variant
-from servanda.game.rollout import starting_regimes
 from servanda.game.size import size_report
 from servanda.game.solve import prepare
 from servanda.scenario.model import Scenario
@@ -58,8 +57,7 @@ def program(
     roots = game.roots[0]
     starts = (roots["signed"], roots["start"], roots["no_deal"])
     follow = Follow(starts, (True, False, False), exits=True)
-    read_off = starting_regimes(game) if game.stocks else ()
-    return replace(made, game=game, follow=(follow,), rollout=read_off, once=True)
+    return replace(made, game=game, follow=(follow,), once=True)
 
 
 def figures(made: Program, count: int) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from servanda.questions.verdict import best_split
+from servanda.game.errors import Estimate
+from servanda.questions.assessment import Added
+from servanda.questions.verdict import _reasons, best_split
 from servanda.scenario.worlds import Worlds
 
 WORLDS, ASSUMPTIONS = 64, 40
@@ -51,3 +53,16 @@ def test_worlds_that_agree_have_no_condition() -> None:
 
 def test_one_world_has_no_condition() -> None:
     assert best_split(PLAIN, drawn(n=1), np.ones(1, bool)) is None
+
+
+def added(term: str, value: float, error: float) -> Added:
+    return Added(term, "a", Estimate(value, error, value), Estimate(value, error, value))
+
+
+def test_a_term_that_may_be_no_loss_is_not_called_the_costliest() -> None:
+    plain: Any = SimpleNamespace(interests={})
+    terms = (added("a_tax", -5.0, 3.0), added("a_fee", -2.0, 0.5), added("a_gift", 1.0, 0.0))
+    assert _reasons("a", {"a": "A"}, plain, {}, (), None, terms) == [
+        "costliest term: a fee (\N{MINUS SIGN}2 against leaving it out)"
+    ]
+    assert _reasons("a", {"a": "A"}, plain, {}, (), None, terms[:1]) == []

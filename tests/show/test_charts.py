@@ -116,7 +116,7 @@ def test_one_period_is_drawn_as_points() -> None:
 def test_one_world_has_no_spread() -> None:
     spec = charts.worth_by_party(["a", "b"], [[1.0, -2.0]], [1.0, -2.0], deal="d")
     first = spec["data"]["values"][0]
-    assert first["low"] == first["modal"] == first["high"] == 1.0
+    assert first["low"] == first["mean"] == first["high"] == 1.0
     render.to_svg(spec)
 
 

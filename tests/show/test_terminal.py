@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from questions.answers import LABELS, PARTIES, est, made_up, verdict
+from servanda.game.errors import Estimate
 from servanda.questions.assessment import Assessment, Sham, Timing
 from servanda.questions.spread import Spread
 from servanda.show.figures import band, figure, in_worlds, percent, percent_between
@@ -182,6 +183,14 @@ def test_a_margin_within_its_error_says_so() -> None:
     assert "gain or loss on average is uncertain" not in flowing(one_chair())
 
 
+def test_what_grids_lean_by_is_taken_off_the_band_too() -> None:
+    """South's worlds lie between -1.6 and -0.6, all of them 2 too low."""
+    figures = made_up().figures | {"worth.south": Estimate(0.93, 0.01, -1.07, -2.0)}
+    row = line_with(str(made_up(figures=figures)).split("WHAT IT IS WORTH")[1], "South")
+    assert "+0.4 to +1.4" in row
+    assert "South +2" in flowing(made_up(figures=figures))  # said at the foot
+
+
 def test_the_mark_of_an_uncertain_sign_is_explained_where_it_is_used() -> None:
     figures = made_up().figures | {"worth.south": est(-1.07, 1.0)}
     unsure = made_up(figures=figures)
@@ -254,8 +263,8 @@ def test_a_duty_names_its_party_once() -> None:
     """Whether its label does or not."""
     first, second = made_up().breakers
     nameless = replace(first, label="no raids")
-    assert "North: no raids" in str(made_up(breakers=(nameless, second)))
-    assert "North: North" not in str(made_up())
+    assert "North (no raids)" in str(made_up(breakers=(nameless, second)))
+    assert "North: North" not in str(made_up()).split("WHO BREAKS IT")[1]
 
 
 def test_breaches_that_false_alarms_forestall_are_told_apart() -> None:

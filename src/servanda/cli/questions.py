@@ -118,7 +118,7 @@ def claims(
         str | None,
         Parameter(name="--claims", help="Which, with commas between them; by default all."),
     ] = None,
-    worlds: Worlds = 64,
+    worlds: SomeWorlds = None,
     seed: Seed = 0,
     fine: Fine = False,
     folder: Kept = None,

@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -34,12 +34,11 @@ from servanda.game.paths import Course, simulate_paths
 from servanda.game.period import Method, accept_probability, sign
 from servanda.game.reasons import Reasons
 from servanda.game.regimes import Variant
-from servanda.game.rollout import rollout
 from servanda.game.runtime import compiler_options
-from servanda.game.states import Split, shares, value_at_start
+from servanda.game.states import value_at_start
 from servanda.game.stationary import Tail
 from servanda.game.tables import Parameters, parameters
-from servanda.scenario.model import Proposal, Scenario
+from servanda.scenario.model import Scenario
 from servanda.scenario.worlds import Worlds, modal
 
 register(Course, Reasons, Tail)
@@ -80,9 +79,6 @@ class Program:
     paths: int = 64
     seed: int = 0
     once: bool = False  # runs in one world only: compiled quickly
-    offers: tuple[Proposal, ...] | None = None  # that the grid's bounds follow; None: all
-    rollout: tuple[int, ...] = ()  # regimes whose values at the start are read off paths
-    split: Method | None = None  # a coarser grid, for these values by interest
 
     def uniforms(self, lot: Lot = CENTRAL) -> Float[np.ndarray, "period draw n"]:
         """Random numbers, stratified over paths in every period (Latin hypercube).
@@ -90,8 +86,7 @@ class Program:
         Common to all that is followed in a world; worlds of other lots have others.
         """
         rng = np.random.default_rng([self.seed, 20250311, *([lot] if lot >= 0 else [])])
-        onward = self.method.onward if self.rollout else 0
-        shape = (self.game.scenario.horizon + onward, 4, self.paths)
+        shape = (self.game.scenario.horizon, 4, self.paths)
         order = rng.permuted(np.broadcast_to(np.arange(self.paths), shape), axis=-1)
         return (order + rng.random(shape)) / self.paths
 
@@ -101,7 +96,7 @@ class Program:
         solved = [group.live.tobytes() for group in game.groups]
         return (
             game.scenario, game.variants, game.roots, solved, self.method, self.stakes, self.names,
-            self.follow, self.rollout, self.split, game.place.tobytes(),
+            self.follow, game.place.tobytes(),
         )  # fmt: skip
 
     def kernels(self) -> tuple[tuple[int, ...], int]:
@@ -116,30 +111,17 @@ class Program:
     ) -> dict[str, Any]:
         """Everything wanted of one world; traced by JAX.
 
-        `theta` is [assumption], or [period + 1, assumption] if assumptions change over time. With
-        `split`, values at the start have channels of interests too.
+        `theta` is [assumption], or [period + 1, assumption] if assumptions change over time.
         """
         game, method = self.game, self.method
         p = parameters(game, theta, self.names, jnp.asarray(self.stakes))
-        keep = bool(self.follow or self.rollout)
-        solved = backward(game, method, p, boxes, keep=keep)
-        grid = start = value_at_start(game, method, p, solved.values[0], boxes)
-        split = None
-        if self.split is not None:
-            coarse = replace(self.split, by_interest=True)
-            values = backward(game, coarse, p, boxes).values
-            split = Split(coarse, values, shares(game, values[0]))
-            other = value_at_start(game, coarse, p, values[0], boxes)
-            start = split.beside(game, start.T, other.T).T
-        if self.rollout and game.stocks:
-            missed = rollout(game, method, p, solved.values, self.rollout, boxes, uniforms, split)
-            start = start.at[np.array(self.rollout)].add(missed)
+        solved = backward(game, method, p, boxes, keep=bool(self.follow))
+        start = value_at_start(game, method, p, solved.values[0], boxes)
         own = np.arange(game.regimes)  # values at the start are kept by regime
         value, accepted = sign(game, p.at(0), start, own)
         out: dict[str, Any] = {
             "play": start,
             "value": value,
-            "grid": sign(game, p.at(0), grid, own)[0],
             "accept": accepted,
             "alone": _alone(game, p.at(0), start),
             "tail": solved.tail,
@@ -254,14 +236,14 @@ def compiled(program: Program, arguments: tuple[np.ndarray, ...]) -> Any:
 def _reaching(program: Program, theta: np.ndarray) -> Any:
     """The compiled function from one world's assumptions to the grid's bounds.
 
-    They enclose what is reachable under any of `program.offers`, or else under any offer of the
-    scenario, and under those of the program that are not among them.
+    They enclose what is reachable under any offer of the scenario, and under those of the program
+    that are not among them.
     """
     scenario = program.game.scenario
-    named = list(scenario.proposals.values() if program.offers is None else program.offers)
+    named = list(scenario.proposals.values())
     offered = [v.proposal for v in program.game.variants if v.proposal is not None]
     extra = () if all(p in named for p in offered) else (program.game,)
-    own = (program.offers,) if program.offers is not None else (scenario.proposals,)
+    own = (scenario.proposals,)
 
     def make() -> tuple[Any, Any]:
         games = (build(scenario, [Variant(p) for p in named] or [Variant(None)]), *extra)
@@ -342,7 +324,7 @@ def run(
     Worlds are spread over the machine's cores, or over `pool`.
     """
     thetas = _thetas(values)
-    drawn = bool(program.follow or program.rollout)
+    drawn = bool(program.follow)
     if lots is None:
         lots = [CENTRAL] * len(thetas)
 

@@ -143,10 +143,10 @@ def make_grid(scenario: Scenario, levels: tuple[int, ...]) -> Grid:
     return Grid(tuple(levels), tuple(s.low for s in stocks), tuple(s.high for s in stocks))
 
 
-NODES, FEWER_NODES, FINE_NODES = 400, 150, 6000
-"""About how many grid points a solution uses: with three stocks or fewer, with more, and with a
-fine grid. With more stocks errors fall from some thousands of points on: up to there four times as
-many are as often worse as better (docs/convergence.md)."""
+NODES, FEWER_NODES = 400, 150
+"""About how many grid points a solution uses: with three stocks or fewer, and with more. With more
+stocks errors fall from some thousands of points on: up to there four times as many are as often
+worse as better (docs/convergence.md)."""
 
 LEAST_LEVELS, MOST_LEVELS = 3, 2000
 """Per stock, where a scenario does not say."""

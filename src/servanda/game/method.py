@@ -23,9 +23,6 @@ FIRST = 12
 WHAT_IS_LEFT, LEFT_WITH_FEW_STOCKS = 0.03, 0.002
 """Discount factor, from the start, at which a game that does not settle is taken to end."""
 
-LEFT_BY_PATHS = 0.01
-"""Discount factor, from the start, at which paths that values are read off end (`rollout`)."""
-
 LEFT_WITHOUT_STOCKS = 1e-12
 """The same without stocks, where figures are said to be exact."""
 
@@ -75,8 +72,7 @@ def make_method(
         )
     few = len(scenario.stocks) <= FEW_STOCKS
     finite = until(LEFT_WITH_FEW_STOCKS if few else WHAT_IS_LEFT)
-    onward = until(LEFT_BY_PATHS)
-    return Method(grid, scheme, by_interest, FIRST, finite=finite, onward=onward)
+    return Method(grid, scheme, by_interest, FIRST, finite=finite)
 
 
 def closer(method: Method) -> Method:

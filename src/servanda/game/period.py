@@ -47,7 +47,6 @@ class Method:
     most: int = 60  # sweeps with extrapolation in which that does not halve: then it is given up
     restless: float = RESTLESS  # where more than this is left, in stakes, values do not settle
     finite: int = 0  # sweeps past the horizon of the finite game that is taken then
-    onward: int = 0  # periods past the horizon for which paths are followed (`rollout`)
 
     @property
     def unsettled(self) -> float:

@@ -40,9 +40,9 @@ class Sizes:
 
     @staticmethod
     def of(worlds: int, fine: bool) -> Sizes:
-        """A quarter of the worlds twice and on the finer grid; a sixteenth of what costs more."""
+        """A quarter of the worlds twice and on the finer grid; an eighth of what costs more."""
         quarter, few = max(LEAST, worlds // 4), max(LEAST, worlds // 8)
-        return Sizes(quarter, quarter, quarter, few if fine else few // 2)
+        return Sizes(quarter, quarter, few, few if fine else few // 2)
 
 
 @dataclass(frozen=True)

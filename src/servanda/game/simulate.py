@@ -76,7 +76,6 @@ def simulate(
     binds: tuple[Bind, ...] = (),
     levels: tuple[int, ...] | None = None,
     scheme: Scheme = DEFAULT_SCHEME,
-    fine: bool = False,
     progress: Progress | None = None,
 ) -> Simulation:
     """Follow the game from the signature ("signed"), from no deal, or from the offer ("start").
@@ -84,14 +83,11 @@ def simulate(
     With `stay` only the deal in force is followed and its end is counted; without, paths go
     wherever the game goes. Without `alarms` play is the same, but no false alarm ever happens:
     this is what comes of the deal if nobody is wrongly accused. Without stocks the result is exact
-    and `paths` is ignored. `fine`: on the grid of `assess(fine=True)`, as near to what comes past
-    the horizon.
+    and `paths` is ignored.
     """
     if proposal is None:
         start, stay = "no_deal", False
-    program, worlds = prepare(
-        scenario, proposal, worlds, binds, levels, scheme, False, paths, seed, fine
-    )
+    program, worlds = prepare(scenario, proposal, worlds, binds, levels, scheme, False, paths, seed)
     root = program.game.roots[0][start]
     if stay and program.game.graph.regimes[root].kind != "in_force":
         raise QuestionError("only a deal in force can be followed: use stay=False")

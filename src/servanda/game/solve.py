@@ -17,13 +17,11 @@ from servanda import __version__
 from servanda.errors import QuestionError, unknown
 from servanda.game.batch import Program, Progress, run, stakes
 from servanda.game.build import Game, build
-from servanda.game.grid import FINE_NODES
 from servanda.game.interpolate import Scheme
 from servanda.game.levels import choose_levels
-from servanda.game.method import closer, make_method
+from servanda.game.method import make_method
 from servanda.game.period import DEFAULT_SCHEME
 from servanda.game.regimes import Bind, Variant
-from servanda.game.rollout import starting_regimes
 from servanda.game.size import refuse_if_too_large
 from servanda.scenario.model import Proposal, Scenario
 from servanda.scenario.worlds import Worlds, modal
@@ -110,35 +108,16 @@ def prepare(
     by_interest: bool,
     paths: int = 0,
     seed: int = 0,
-    fine: bool = False,
 ) -> tuple[Program, Worlds]:
-    """The program of one proposal, after checking that it fits in memory.
-
-    With `fine` the grid is finer, its bounds follow this proposal, not every offer of the scenario,
-    values past the horizon are brought closer, and those at the start are read off the paths.
-    """
+    """The program of one proposal, after checking that it fits in memory."""
     worlds = modal(scenario) if worlds is None else worlds
     offer = find_proposal(scenario, proposal)
     game = build(scenario, [Variant(offer, binds)])
-    nodes = FINE_NODES if fine else None
-    levels = choose_levels(scenario, nodes) if levels is None else tuple(levels)
+    levels = choose_levels(scenario) if levels is None else tuple(levels)
     refuse_if_too_large(game, levels, by_interest)
     method = make_method(scenario, levels, scheme, by_interest)
-    if fine:
-        method = closer(method)
-    offers = (offer,) if fine and offer is not None else None
-    program = Program(
-        game,
-        method,
-        stakes(scenario),
-        tuple(worlds.names),
-        (),
-        paths,
-        seed,
-        offers=offers,
-        rollout=starting_regimes(game) if fine and paths and game.stocks else (),
-    )
-    return program, worlds
+    names = tuple(worlds.names)
+    return Program(game, method, stakes(scenario), names, (), paths, seed), worlds
 
 
 def read_solution(program: Program, worlds: Worlds, out: dict[str, Any]) -> Solution:

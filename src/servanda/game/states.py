@@ -2,7 +2,7 @@
 
 In: the values that a world was solved for, and positions: regimes, phases and stocks, one a path.
 Out: the values there, interpolated; the answers to offers and the moves chosen by them, afresh; and
-a draw of what follows. Courses (`paths`), values read off paths (`rollout`) and games without
+a draw of what follows. Courses (`paths`) and games without
 stocks (`distribution`) are made of these.
 """
 
@@ -98,32 +98,6 @@ def values_at(
     return jnp.moveaxis(out[..., 0], (0, 1, 2), (1, 2, 0))
 
 
-class Split(NamedTuple):
-    """Values by interest from a coarser grid; they are made to sum to those of the parties."""
-
-    method: Method
-    values: Array  # [..., regime, phase, g, channel]: of parties, then of interests
-    share: Array  # [interest] of what a party's interests are off by together
-
-    def beside(self, game: Game, own: Array, other: Array) -> Array:
-        """Parties' values [channel, ...] from their own grid, and interests' that sum to them."""
-        n = len(game.parties)
-        party = channel_party(game, True)[n:]
-        share = self.share.reshape(-1, *(1,) * (own.ndim - 1))
-        total = jnp.zeros(own.shape).at[party].add(other[n:])
-        return jnp.concatenate([own, other[n:] + share * (own - total)[party]])
-
-
-def shares(game: Game, values: Array) -> Float[Array, " interest"]:
-    """A `Split`'s shares: how much each interest moves over positions, as a part of its party's."""
-    n = len(game.parties)
-    party = channel_party(game, True)[n:]
-    size = jnp.std(values.reshape(-1, values.shape[-1]), axis=0)[n:]
-    total = jnp.zeros(n).at[party].add(size)[party]
-    count = jnp.zeros(n).at[party].add(1.0)[party]
-    return jnp.where(total > 0, size / jnp.where(total > 0, total, 1.0), 1.0 / count)
-
-
 class Position(NamedTuple):
     """One group's moves at the paths' exact states."""
 
@@ -154,20 +128,17 @@ def at_states(
     x: Array,
     period: Array,
     exits: np.ndarray | None = None,
-    split: Split | None = None,
     quiet: Bool[np.ndarray, " n"] | None = None,
 ) -> Position:
     """Choice probabilities and consequences for paths at rows [n] of a group; x is [stock, n].
 
     `v` are values before the signing of the next period, on the grid of `method`. `exits` [regime]
-    says for which regimes what follows in them is wanted apart. With `split`, whose values are of
-    the same moment, channels are those of parties and interests. On `quiet` paths no false alarm
+    says for which regimes what follows in them is wanted apart. On `quiet` paths no false alarm
     happens, though everybody chooses as if it might.
     """
     n = row.shape[0]
-    by_interest = method.by_interest or split is not None
     places = path_places(game, group, row)
-    tables = evaluate_group(game, places, p, x, period, by_interest)
+    tables = evaluate_group(game, places, p, x, period, method.by_interest)
     arrival = tables.arrival  # [draw, a, n, stock]
     draws, a, _, k = arrival.shape
     notice = notice_probability(group, p)
@@ -176,20 +147,14 @@ def at_states(
     branch = None if tables.branch is None else jnp.moveaxis(tables.branch, -1, 0)[..., None]
     everyone = jnp.arange(n, dtype=jnp.int32)
 
-    def on_grid(method: Method, v: Array, notice: Array) -> Array:
+    def ahead(notice: Array) -> Array:
         points = method.grid.coordinates(jnp.moveaxis(arrival, 2, 0)).reshape(n, draws * a, 1, k)
         out = expected(
             game, group, method, v, notice, live, at, points, everyone, tables.draw, branch
         )
         return jnp.moveaxis(out[..., 0], 0, -1)  # [channel, a, n]
 
-    def ahead(notice: Array) -> Array:
-        found = on_grid(method, v, notice)
-        if split is None:
-            return found
-        return split.beside(game, found, on_grid(split.method, split.values, notice))
-
-    discount = p.patience[channel_party(game, by_interest)][:, None, None]
+    discount = p.patience[channel_party(game, method.by_interest)][:, None, None]
     q = tables.flow + discount * ahead(notice)
     allowed = jnp.moveaxis(jnp.asarray(group.allowed)[row], 0, -1)
     plan = stages(game, group)

@@ -6,18 +6,16 @@ In: outcomes whose first deal is the one assessed. Out: arrays that begin with [
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from servanda.game.errors import Estimate
+from servanda.questions.headlines import Figure
 from servanda.questions.outcomes import Outcomes
 
 NOTHING = 1e-9
 """Of a party's stakes, or of what a difference is made of: changes up to this are rounding."""
-
-Figure = Callable[[Outcomes], np.ndarray]
-"""A figure [world] of outcomes."""
 
 
 def worth(out: Outcomes) -> np.ndarray:
@@ -30,12 +28,6 @@ def tied(out: Outcomes) -> np.ndarray:
     """[world, party] the same with a party's own hands tied to its duties; NaN: it has none."""
     more, without = out.tied.values[:, 0], out.no_deal.values[:, 0]
     return gain(more + without, without)
-
-
-def kept(out: Outcomes) -> np.ndarray:
-    """[world, period] probability of not having been broken, if nobody is wrongly accused."""
-    found: np.ndarray = 1.0 - out.unaccused_broken.values[:, 0].sum(axis=-1)
-    return found
 
 
 def truly_broken(out: Outcomes) -> np.ndarray:
@@ -65,31 +57,13 @@ def gained(out: Outcomes) -> np.ndarray:
 def of(figure: Figure, *place: int) -> Figure:
     """One entry of a figure that has more axes than [world]."""
 
+    where: tuple[Any, ...] = (slice(None), *place)
+
     def read(out: Outcomes) -> np.ndarray:
-        found: np.ndarray = figure(out)[(slice(None), *place)]
+        found: np.ndarray = figure(out)[where]
         return found
 
     return read
-
-
-def signs_of(party: str) -> Figure:
-    """Whether one party signs, given that the others do."""
-    return of(lambda out: signing(out, [party]), 0)
-
-
-def survival_at(t: int) -> dict[str, Figure]:
-    """What has become of the deal by a period: in force, and where the rest has gone."""
-
-    def entry(name: str) -> Figure:
-        return lambda out: getattr(out, name).values[:, 0, t]
-
-    return {
-        "survival": entry("survival"),
-        "unaccused": entry("unaccused"),
-        "expired": entry("expired"),
-        "accused": lambda out: entry("accused")(out).sum(axis=-1),
-        "breaks": lambda out: truly_broken(out)[:, t].sum(axis=-1),
-    }
 
 
 def accused_of(obligation: int) -> Figure:
@@ -126,11 +100,6 @@ def gain(value: np.ndarray, without: np.ndarray) -> np.ndarray:
     """What is gained over no deal; 0 if it is rounding."""
     found: np.ndarray = np.where(np.isclose(value, without, NOTHING, 0), 0.0, value - without)
     return found
-
-
-def chance(x: Estimate) -> Estimate:
-    """A probability stays one."""
-    return Estimate(float(np.clip(x.value, 0.0, 1.0)), min(x.error, 1.0), x.plain, x.lean)
 
 
 def none_if_rounding(x: Estimate, stakes: float) -> Estimate:

@@ -9,6 +9,7 @@ ends of their ranges.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,9 +19,11 @@ from jaxtyping import Float, Int
 
 from servanda.game.batch import Progress, stakes
 from servanda.game.build import Game, build
-from servanda.game.grid import AGAIN, CENTRAL, FINER_GRID, HERE, REPLICATE
+from servanda.game.grid import FINER_GRID, HERE, REPLICATE
 from servanda.game.plan import Plan, spread_out
 from servanda.game.regimes import Variant
+from servanda.questions.headlines import OverWorlds, solve_over
+from servanda.questions.holding import Holding, holding
 from servanda.questions.outcomes import Outcomes, Solver, Wanted, duties_in
 from servanda.questions.relief import Unasked, unasked
 from servanda.questions.riders import changed_terms, packages
@@ -29,10 +32,13 @@ from servanda.questions.steps import Steps
 from servanda.runs.parts import Place
 from servanda.scenario.model import Obligation, Proposal, Scenario
 from servanda.scenario.weighted import weighted_quantiles
-from servanda.scenario.worlds import modal
+from servanda.scenario.worlds import modal, part_of
 
 TOGETHER = 8
 """With more packages of terms than this they are solved in fewer worlds."""
+
+HELD = 8
+"""Worlds in which it is read what holds the deal up."""
 
 ENDS = 4
 """Grids on which the central case is solved at the ends of an assumption's range."""
@@ -62,15 +68,13 @@ class Swing:
 class Found:
     """What the solvers of a `Job` gave; worlds as in its plan."""
 
-    central: Outcomes
-    here: Outcomes
-    again: Outcomes
-    finer: Outcomes | None
+    whole: OverWorlds  # the deal and no deal
     apart: Outcomes  # in the worlds aside: by interest, over time, after a breach
     apart_finer: Outcomes | None
     beside: Outcomes  # there, or in some: hands tied, terms left out, nothing asked
     beside_finer: Outcomes | None
     swings: tuple[Swing, ...]
+    holding: Holding  # in some of the worlds aside
 
 
 @dataclass(frozen=True)
@@ -131,85 +135,67 @@ class Job:
     ) -> Found:
         """Solve everything, side by side."""
         plan, values = self.plan, np.asarray(self.plan.sample.values)
-        centre = np.asarray(modal(self.scenario).values)
         steps = Steps(progress)
-        count, again = len(values), len(plan.again_at)
-        sizes = {
-            "worlds": 1 + count + again,
-            "finer": len(plan.finer_at),
-            "apart": len(plan.aside_at),
-            "apart-finer": len(plan.aside_finer_at),
-            "beside": len(self.pack_places),
-            "beside-finer": len(self.beside_finer_at),
-        }
-        for name, size in sizes.items():
-            steps.expect(name, size)
-
-        def solve(solver: Solver, name: str, rows: np.ndarray, lots: np.ndarray) -> Outcomes:
-            return solver.run(rows, lots=lots, folder=place(name), progress=steps.of(name))
-
-        usual = self.whole(plan.levels)
-        rows = np.concatenate([centre, values, values[plan.again_at]])
-        lots = np.concatenate(
-            [[CENTRAL], plan.lots(plan.everywhere, HERE), plan.lots(plan.again_at, AGAIN)]
-        )
         finer, aside, few = plan.finer_levels, plan.aside_at, plan.aside_finer_at
         some, fewer = aside[self.pack_places], aside[self.pack_places][self.beside_finer_at]
-        with ThreadPoolExecutor(len(sizes)) as pool:
-            parts = {
-                "worlds": pool.submit(solve, usual, "worlds", rows, lots),
-                "beside": pool.submit(
-                    lambda: solve(
-                        self.beside(plan.levels), "beside", values[some], plan.lots(some, HERE)
-                    )
-                ),
-                "apart": pool.submit(
-                    lambda: solve(
-                        self.apart(plan.levels), "apart", values[aside], plan.lots(aside, HERE)
-                    )
-                ),
-            }
-            if finer is not None:
-                parts |= {
-                    "finer": pool.submit(
-                        lambda: solve(
-                            self.whole(finer),
-                            "finer",
-                            values[plan.finer_at],
-                            plan.lots(plan.finer_at, FINER_GRID),
-                        )
-                    ),
-                    "beside-finer": pool.submit(
-                        lambda: solve(
-                            self.beside(finer),
-                            "beside-finer",
-                            values[fewer],
-                            plan.lots(fewer, FINER_GRID),
-                        )
-                    ),
-                    "apart-finer": pool.submit(
-                        lambda: solve(
-                            self.apart(finer),
-                            "apart-finer",
-                            values[few],
-                            plan.lots(few, FINER_GRID),
-                        )
-                    ),
-                }
-            over = parts["worlds"].result()
-            here = _worlds(over, slice(1, 1 + count))
-            swings = self.swings(usual, here, chairs, place, steps)
-            out = {name: part.result() for name, part in parts.items()}
+        held = aside[:HELD]
+        parts: dict[str, tuple[Callable[[tuple[int, ...]], Solver], tuple[int, ...], np.ndarray]]
+        parts = {
+            "beside": (self.beside, plan.levels, some),
+            "apart": (self.apart, plan.levels, aside),
+        }
+        if finer is not None:
+            parts |= {"beside-finer": (self.beside, finer, fewer)}
+            parts |= {"apart-finer": (self.apart, finer, few)}
+        steps.expect("worlds", 1 + len(values) + len(plan.again_at))
+        steps.expect("finer", len(plan.finer_at))
+        steps.expect("holding", len(held))
+        for name, (_, _, places) in parts.items():
+            steps.expect(name, len(places))
+
+        def solve(name: str) -> Outcomes:
+            make, levels, places = parts[name]
+            lots = plan.lots(places, HERE if levels == plan.levels else FINER_GRID)
+            return make(levels).run(
+                values[places], lots=lots, folder=place(name), progress=steps.of(name)
+            )
+
+        usual = self.whole(plan.levels)
+        with ThreadPoolExecutor(len(parts) + 2) as pool:
+            over = pool.submit(
+                lambda: solve_over(
+                    usual,
+                    None if finer is None else self.whole(finer),
+                    plan,
+                    modal(self.scenario).values,
+                    place,
+                    steps.of,
+                )
+            )
+            solved = {name: pool.submit(solve, name) for name in parts}
+            holds = pool.submit(
+                lambda: holding(
+                    self.scenario,
+                    self.proposal,
+                    part_of(plan.sample, held),
+                    lots=plan.lots(held, HERE),
+                    levels=plan.levels,
+                    seed=self.seed,
+                    progress=steps.of("holding"),
+                )
+            )
+            whole = over.result()
+            swings = self.swings(usual, whole.here, chairs, place, steps)
+            out = {name: part.result() for name, part in solved.items()}
+            up = holds.result()
         return Found(
-            _worlds(over, slice(0, 1)),
-            here,
-            _worlds(over, slice(1 + count, None)),
-            out.get("finer"),
+            whole,
             out["apart"],
             out.get("apart-finer"),
             out["beside"],
             out.get("beside-finer"),
             swings,
+            up,
         )
 
     @property
@@ -321,8 +307,3 @@ def _likely(
     size = np.sqrt((weight @ centred[:, :1] ** 2) * (weight @ centred[:, 1:] ** 2))
     order = np.argsort(-np.abs(cross / np.where(size > 0, size, 1.0)), kind="stable")
     return [moving[k] for k in order]
-
-
-def _worlds(found: Outcomes, which: slice) -> Outcomes:
-    """The outcomes in some of the rows."""
-    return Outcomes(**{name: getattr(found, name).isel(world=which) for name in vars(found)})

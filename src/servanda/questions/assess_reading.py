@@ -13,10 +13,10 @@ import numpy as np
 import xarray as xr
 
 from servanda.game.build import Game
-from servanda.game.errors import Estimate, Sampled, strata, two_futures
+from servanda.game.errors import Estimate, Sampled, strata
 from servanda.game.period import RESTLESS
 from servanda.questions import assess_figures as f
-from servanda.questions.assess_figures import NOTHING, Figure, chance, none_if_rounding
+from servanda.questions.assess_figures import NOTHING, none_if_rounding
 from servanda.questions.assess_parts import ENDS, Found, Job
 from servanda.questions.assessment import (
     Added,
@@ -28,7 +28,7 @@ from servanda.questions.assessment import (
     Timing,
 )
 from servanda.questions.exchange import called, net_exchange
-from servanda.questions.grid_error import stated_dates
+from servanda.questions.headlines import Figure, chance
 from servanda.questions.outcomes import PATHS, Outcomes
 from servanda.questions.riders import changed_terms, packages, riders
 from servanda.questions.spread import BAND
@@ -51,12 +51,7 @@ class Reading:
 
     def over(self, figure: Figure) -> Sampled:
         """A figure of the deal in every world, and on the other grids."""
-        found, plan = self.found, self.job.plan
-        return plan.sampled(
-            figure(found.here),
-            again=figure(found.again) if len(plan.again_at) else None,
-            finer=None if found.finer is None else figure(found.finer),
-        )
+        return self.found.whole.figure(figure)
 
     def apart(self, figure: Figure) -> Sampled:
         """The same of what is solved in a part of the worlds."""
@@ -93,10 +88,10 @@ class Reading:
     def answer(self, chairs: tuple[str, ...]) -> Assessment:
         """The assessment from these chairs."""
         scenario, sample, job = self.job.scenario, self.sample, self.job
-        here, central = self.found.here, self.found.central
+        here, central = self.found.whole.here, self.found.whole.central
         w = np.asarray(sample.weight)
         labels = {name: p.label or name for name, p in scenario.parties.items()}
-        figures = self._figures()
+        figures = self.found.whole.headlines(job.proposal.name)
         shams, created, terms = self._shams(figures), self._created(), self._terms()
         interests = self._interests()
         worth = f.worth(here)
@@ -136,7 +131,7 @@ class Reading:
             exchange=net_exchange(scenario, job.proposal, list(job.duties), due),
             verdicts=verdicts,
             figures=figures,
-            futures=two_futures(self.over(f.of(f.kept, -1))),
+            futures=self.found.whole.futures(job.proposal.name),
             worth=_array(worth, "world", party=list(self.parties)),
             worth_modal=xr.DataArray(worth0, dims=("party",), coords={"party": list(self.parties)}),
             interests=interests,
@@ -161,6 +156,7 @@ class Reading:
             timing=self._timing(),
             terms=terms,
             sensitivities=self._sensitivities(),
+            holding=self.found.holding,
             weight=_array(w, "world"),
             stakes=size,
             notes=tuple(self._notes()),
@@ -172,25 +168,6 @@ class Reading:
             paths=PATHS if job.game.stocks else 0,
             solves=self._budget(),
         )
-
-    def _figures(self) -> dict[str, Estimate]:
-        """Worth and its share above 0 by party, signing, and survival at the stated dates."""
-        found: dict[str, Estimate] = {}
-        for i, party in enumerate(self.parties):
-            worth = self.over(f.of(f.worth, i))
-            found |= {f"worth.{party}": worth.mean(), f"better.{party}": worth.share()}
-        for party in self.job.proposal.signatories:
-            found[f"signs.{party}"] = chance(self.over(f.signs_of(party)).mean())
-        found["signs.all"] = chance(self.over(f.joint).mean())
-        for t in self.dates:
-            for name, figure in f.survival_at(t).items():
-                found[f"{name}.{t}"] = chance(self.over(figure).mean())
-        return found
-
-    @cached_property
-    def dates(self) -> tuple[int, ...]:
-        """The first period, and those at which survival is stated."""
-        return tuple(sorted({1, *stated_dates(self.job.scenario.horizon)}))
 
     def _shams(self, figures: dict[str, Estimate]) -> tuple[Sham, ...]:
         """Worth to each obliged party with its own hands bound, against no deal with them free.
@@ -211,9 +188,9 @@ class Reading:
         return tuple(found)
 
     def _breakers(self, w: np.ndarray) -> tuple[Breaker, ...]:
-        names = list(map(str, self.found.here.broken.obligation.values))
+        names = list(map(str, self.found.whole.here.broken.obligation.values))
         env = dict(zip(self.sample.names, modal(self.job.scenario).values[0], strict=True))
-        broken = f.truly_broken(self.found.here)
+        broken = f.truly_broken(self.found.whole.here)
         found = []
         for o in self.job.duties:
             k = names.index(o.name)
@@ -327,7 +304,7 @@ class Reading:
 
     def _notes(self) -> list[str]:
         notes = []
-        restless = int((self.found.here.restless.values[:, 0] > RESTLESS).sum())
+        restless = int((self.found.whole.here.restless.values[:, 0] > RESTLESS).sum())
         if restless:
             notes.append(
                 f"in {restless} of {len(self.sample.weight)} worlds values past the horizon go "
@@ -335,7 +312,7 @@ class Reading:
                 "`terminal: zero`"
             )
         elif not self.job.scenario.stocks:
-            left = max(float(o.restless.values[:, 0].max()) for o in (self.found.here,))
+            left = max(float(o.restless.values[:, 0].max()) for o in (self.found.whole.here,))
             ahead = 1.0 / (1.0 - max(self._patience()))
             if left * ahead > RESTLESS:
                 notes.append(
@@ -350,7 +327,7 @@ class Reading:
                     f"{party.label or name} has nothing at stake without a deal, so it signs and "
                     f"moves by chance: give parties.{name}.stakes"
                 )
-        failed = int(self.found.here.failures.values[:, 0].sum())
+        failed = int(self.found.whole.here.failures.values[:, 0].sum())
         if failed:
             notes.append(f"{failed} simultaneous choices without an equilibrium on the main branch")
         return notes

@@ -19,6 +19,7 @@ from servanda.errors import QuestionError, unknown
 from servanda.game.errors import Estimate
 from servanda.questions.answer import Page
 from servanda.questions.grid_error import stated_dates
+from servanda.questions.holding import Holding
 from servanda.questions.pictures import DRAWN
 from servanda.questions.spread import BAND, Spread
 from servanda.scenario.weighted import weighted_quantiles
@@ -161,6 +162,7 @@ class Assessment(Page):
     timing: tuple[Timing, ...]
     terms: tuple[Added, ...]
     sensitivities: tuple[Sensitivity, ...]
+    holding: Holding  # what holds it up, in some of the worlds
     weight: xr.DataArray  # [world]
     stakes: dict[str, float]
     notes: tuple[str, ...]

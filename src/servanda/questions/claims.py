@@ -22,8 +22,9 @@ from jaxtyping import Bool, Float
 
 from servanda.errors import QuestionError, unknown
 from servanda.game.batch import cores
-from servanda.game.grid import FINE_NODES, FINER, coarser, usual_nodes
+from servanda.game.grid import FINER, usual_nodes
 from servanda.game.levels import choose_levels, other_levels
+from servanda.game.plan import FINE_WORLDS, WORLDS
 from servanda.questions.answer import Answer, Origin
 from servanda.questions.claim_figures import (
     Context,
@@ -186,7 +187,7 @@ def claims(
     scenario: Scenario,
     names: Sequence[str] | None = None,
     *,
-    worlds: int = 64,
+    worlds: int | None = None,
     seed: int = 0,
     fine: bool = False,
     folder: str | Path | None = None,
@@ -194,10 +195,13 @@ def claims(
 ) -> ClaimsAnswer:
     """Test the claims of a scenario (all, unless some are named) over worlds.
 
+    `worlds` are by default `WORLDS`, and with `fine` `FINE_WORLDS`.
     In `folder` what is finished is kept; the same question goes on from there. Raises QuestionError
     for an unknown claim, if there is none, if a game is too large for this machine, or for a folder
     of something else.
     """
+    if worlds is None:
+        worlds = FINE_WORLDS if fine else WORLDS
     chosen = choose_claims(scenario, names)
     sample = draw(scenario, worlds, seed)
     rows = rows_of(scenario, sample)
@@ -210,10 +214,10 @@ def claims(
     second = None
     solved: dict[Context, Any] = {}
     if games.needs:
-        grid = choose_levels(scenario, FINE_NODES if fine else None)
+        grid = choose_levels(scenario)
         if scenario.stocks:
             finer = FINER * usual_nodes(scenario)
-            another = coarser(grid) if fine else other_levels(scenario, grid, finer)
+            another = other_levels(scenario, grid, finer)
     job = {
         "question": "claims",
         "hash": scenario.hash,

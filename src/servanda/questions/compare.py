@@ -200,7 +200,7 @@ def compare(
         figures=figures,
         shams={
             d: {
-                p: chance(found.figure(sham_of(d, p)))
+                p: chance(found.figure(sham_of(d, p)).mean())
                 for p in scenario.parties
                 if np.isfinite(over.tied.sel(deal=d, party=p)).any()
             }

@@ -48,7 +48,8 @@ class OverWorlds:
         """Every headline of an offer.
 
         They are called worth.PARTY and better.PARTY (the share of worlds in which it is a gain),
-        signs.PARTY and signs.all, and by date survival.T, unaccused.T (survival if nobody is
+        signs.PARTY and signs.all, refusing.PARTY (its value of being asked and refusing, less
+        that of never having been asked), and by date survival.T, unaccused.T (survival if nobody is
         wrongly accused), breaks.T (truly broken), accused.T and expired.T.
         """
         found: dict[str, Estimate] = {}
@@ -57,11 +58,14 @@ class OverWorlds:
             found |= {f"worth.{party}": worth.mean(), f"better.{party}": worth.share()}
             signing = self.here.signing.sel(deal=deal, party=party).values
             if np.isfinite(signing).any():
-                found[f"signs.{party}"] = chance(self.figure(signing_of(deal, party)))
-        found["signs.all"] = chance(self.figure(joint_of(deal)))
+                found[f"signs.{party}"] = chance(self.figure(signing_of(deal, party)).mean())
+                refusing = self.figure(refusing_of(deal, party)).mean()
+                if np.isfinite(refusing.value):
+                    found[f"refusing.{party}"] = refusing
+        found["signs.all"] = chance(self.figure(joint_of(deal)).mean())
         for t in dates(int(self.here.survival.period[-1])):
             for name, course in COURSES.items():
-                found[f"{name}.{t}"] = chance(self.figure(at(course, deal, t)))
+                found[f"{name}.{t}"] = chance(self.figure(at(course, deal, t)).mean())
         return found
 
     def futures(self, deal: str) -> dict[str, float]:
@@ -134,6 +138,17 @@ def signing_of(deal: str, party: str) -> Figure:
     return lambda out: np.asarray(out.signing.sel(deal=deal, party=party).values)
 
 
+def refusing_of(deal: str, party: str) -> Figure:
+    """What a signatory has by being asked and refusing, less never having been asked."""
+
+    def refusing(out: Outcomes) -> np.ndarray:
+        gain = out.refusing.sel(deal=deal, party=party).values
+        without = out.no_deal.sel(deal=deal, party=party).values
+        return np.where(np.abs(gain) <= ROUNDING * np.abs(without), 0.0, gain)
+
+    return refusing
+
+
 def joint_of(deal: str) -> Figure:
     """The probability that all sign."""
     return lambda out: np.asarray(out.joint.sel(deal=deal).values)
@@ -168,7 +183,6 @@ COURSES: dict[str, Course] = {
 }
 
 
-def chance(x: Sampled) -> Estimate:
-    """The mean of a probability, which stays one."""
-    found = x.mean()
-    return replace(found, value=float(np.clip(found.value, 0.0, 1.0)), error=min(found.error, 1.0))
+def chance(x: Estimate) -> Estimate:
+    """A probability stays one."""
+    return replace(x, value=float(np.clip(x.value, 0.0, 1.0)), error=min(x.error, 1.0))

@@ -173,6 +173,7 @@ def holding(
     proposal: Proposal | str,
     worlds: Worlds | None = None,
     *,
+    lots: np.ndarray | None = None,
     levels: tuple[int, ...] | None = None,
     paths: int = PATHS,
     seed: int = 0,
@@ -181,7 +182,8 @@ def holding(
 ) -> Holding:
     """What holds a deal up in some worlds (the central case, if there are none).
 
-    Worlds have the grids and random numbers that they have in every other question. Raises
+    Worlds have the grids and random numbers that they have in every other question: `lots`, where
+    they are not all the worlds of a sample. Raises
     QuestionError if there is no such deal or the game does not fit.
     """
     if isinstance(proposal, str):
@@ -207,7 +209,8 @@ def holding(
         seed,
         once=len(sample) < 8,
     )
-    out = run(program, sample, progress, pool, lots=lots_of(None if worlds is None else sample))
+    lots = lots_of(worlds) if lots is None else lots
+    out = run(program, sample, progress, pool, lots=lots)
     after = course_of(out, 1) if len(signed) > 1 else None
     return read_holding(game, proposal, np.asarray(sample.weight), course_of(out, 0), after)
 

@@ -28,7 +28,7 @@ from servanda.game.method import closer, make_method
 from servanda.game.paths import KINDS, Course
 from servanda.game.regimes import Bind, Variant
 from servanda.game.size import refuse_if_too_large
-from servanda.game.solve import signing_at_start
+from servanda.game.solve import price_of_refusing, signing_at_start
 from servanda.game.stationary import stirring_from
 from servanda.questions.in_chunks import Rows, columns_of, digest, figure_of, in_chunks
 from servanda.runs import Chunk
@@ -59,11 +59,12 @@ class Outcomes:
     `worth` and `no_deal` are [world, deal, party]: the value in force at the start minus that of no
     deal, and the latter; `signing` [world, deal, party] is given that all others sign (NaN: not
     asked) and `joint` that all do. `tied` is the worth to a party with its own hands bound to its
-    duties (NaN: it has none). `interest` is worth by every party's interests; `exposed` what a
-    party has from the start on if the deal is signed and broken within the horizon, less no deal
-    (NaN: it never is); both are empty unless asked for. `restless` [world, deal] is what one more
-    period past the horizon changes, in stakes: above `period.RESTLESS` values go round in circles;
-    `failures` counts simultaneous choices without an equilibrium in the game the deal is part of.
+    duties (NaN: it has none); `refusing` what a signatory has by being asked and refusing, less
+    never having been asked (NaN: it cannot sign). `interest` is worth by every party's interests;
+    `exposed` what a party has from the start on if the deal is signed and broken within the
+    horizon, less no deal (NaN: it never is); both are empty unless asked for.
+    `restless` [world, deal] is what one more period past the horizon changes, in stakes: above
+    `period.RESTLESS` values go round in circles; `failures` counts simultaneous choices without an equilibrium in the game the deal is part of.
     `survival` and `expired` are [world, deal, period], `broken` [world, deal, period, obligation];
     `accused` is the part of `broken` that was a notice without a breach. `unaccused` and
     `unaccused_broken` are `survival` and `broken` of the same play if nobody is ever wrongly
@@ -78,6 +79,7 @@ class Outcomes:
     signing: xr.DataArray
     joint: xr.DataArray
     tied: xr.DataArray
+    refusing: xr.DataArray
     interest: xr.DataArray
     exposed: xr.DataArray
     restless: xr.DataArray
@@ -155,11 +157,13 @@ class Offers:
         worth = value[:, signed] - no_deal
         count = len(value)
         signing = np.full((count, len(roots), len(parties)), np.nan)
+        refusing = np.full((count, len(roots), len(parties)), np.nan)
         joint = np.full((count, len(roots)), np.nan)
         for d, proposal in enumerate(self.proposals):
             alone, joint[:, d] = signing_at_start(game, out, d)
             who = [parties.index(p) for p in proposal.signatories]
             signing[:, d, who] = alone
+            refusing[:, d, who] = price_of_refusing(game, out, d)
         tied = np.full((count, len(roots), len(parties)), np.nan)
         for d, i, v in self.hands:
             tied[:, d, i] = value[:, game.roots[v]["signed"], i] - no_deal[:, d, i]
@@ -182,6 +186,7 @@ class Offers:
             "signing": signing,
             "joint": joint,
             "tied": tied,
+            "refusing": refusing,
             "interest": gained if self.wanted.interests else np.zeros((count, 0, interests)),
             "exposed": self._exposed(kept, no_deal),
             "restless": np.stack(restless, axis=1) if restless else np.zeros((count, 0)),
@@ -230,6 +235,7 @@ def axes_of(scenario: Scenario, proposals: Sequence[Proposal], wanted: Wanted) -
         "signing": each,
         "joint": {"deal": deals},
         "tied": each,
+        "refusing": each,
         "interest": {"deal": deals if wanted.interests else [], "interest": interests},
         "exposed": {"deal": deals if wanted.exits else [], "party": parties},
         "restless": {"deal": deals},

@@ -14,7 +14,7 @@ import numpy as np
 from servanda.errors import QuestionError
 from servanda.show import charts
 from servanda.show.figures import estimated
-from servanda.show.marks import Spec, in_words, short_names
+from servanda.show.marks import Spec, duty_of, in_words, short_names
 
 if TYPE_CHECKING:
     from servanda.questions.assessment import Assessment
@@ -25,7 +25,7 @@ def _survival(a: Assessment) -> Spec:
     band = {str(s): table.sel(statistic=s).values for s in table.statistic.values}
     names = short_names(a.labels)
     events = [
-        (b.median_period, f"half of the true breaches: {names[b.party]} ({in_words(b.label)})")
+        (b.median_period, f"half of the true breaches: {duty_of(names[b.party], b.label)}")
         for b in a.breakers
         if b.breaks.value >= 0.1 and np.isfinite(b.median_period)
     ]
@@ -44,13 +44,15 @@ def _survival(a: Assessment) -> Spec:
 
 def _worth(a: Assessment) -> Spec:
     stakes = np.array([a.stakes[p] or np.nan for p in a.parties])
+    lean = np.array([a.figures[f"worth.{p}"].lean for p in a.parties])
     return charts.worth_by_party(
         _names(a, a.parties),
-        a.worth.values / stakes,
-        a.worth_modal.values / stakes,
+        (a.worth.values - lean) / stakes,
+        np.array([a.figures[f"worth.{p}"].value for p in a.parties]) / stakes,
         deal=in_words(a.deal),
         unit=f"{a.period_name}s of each party's stakes",
         weight=a.weight.values,
+        modal=(a.worth_modal.values - lean) / stakes,
     )
 
 

@@ -19,7 +19,7 @@ from servanda.questions.assessment import Added, Created, Sham, Verdict
 from servanda.questions.spread import spread
 from servanda.scenario.model import Proposal, Scenario
 from servanda.scenario.worlds import Worlds
-from servanda.show.figures import estimated
+from servanda.show.figures import TWICE, estimated
 
 SIGN = 0.75
 REFUSE = 0.25
@@ -76,7 +76,7 @@ def verdict_from(
         party=party,
         answer=answer,
         asked=party in proposal.signatories,
-        worth=spread(modal, values, w),
+        worth=spread(modal - mean.lean, values - mean.lean, w),
         mean=mean,
         share=better,
         margin=mean.value / stakes if stakes > 0 else float("nan"),
@@ -184,14 +184,11 @@ def _reasons(
             parts.append(f"largest loss: {down.replace('_', ' ')} ({estimated(own[down])})")
         if parts:
             out.append(", ".join(parts))
-    mine = [t for t in terms if t.party == party]
-    if mine:
-        worst = min(mine, key=lambda t: t.without.value)
-        if worst.without.value < 0:
-            name = worst.term.replace("_", " ")
-            out.append(
-                f"costliest term: {name} ({estimated(worst.without)} against leaving it out)"
-            )
+    sure = [t for t in terms if t.party == party and t.without.value < -TWICE * t.without.error]
+    if sure:
+        worst = min(sure, key=lambda t: t.without.value)
+        name = worst.term.replace("_", " ")
+        out.append(f"costliest term: {name} ({estimated(worst.without)} against leaving it out)")
     for s in shams:
         if s.sham:
             out.append(
@@ -200,7 +197,7 @@ def _reasons(
             )
     if created is not None and party in created.relief:
         relief = created.relief[party]
-        if relief.value > 2 * relief.error:
+        if relief.value > TWICE * relief.error:
             out.append(
                 f"if {labels[created.asker]} simply kept its side and asked for nothing, "
                 f"{labels[party]} would gain {estimated(relief)}"

@@ -12,7 +12,7 @@ import importlib.metadata
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,19 @@ def modal(scenario: Scenario) -> Worlds:
         np.ones(1),
         seed=0,
         share=np.ones(1),
+    )
+
+
+def part_of(sample: Worlds, places: Int[np.ndarray, " part"]) -> Worlds:
+    """Some of the worlds, with their weights brought to a sum of 1."""
+    share = sample.share if len(sample.share) == len(sample) else np.ones(len(sample))
+    weight = np.asarray(sample.weight)[places]
+    return replace(
+        sample,
+        values=np.asarray(sample.values)[places],
+        hypotheses={group: np.asarray(held)[places] for group, held in sample.hypotheses.items()},
+        weight=weight / weight.sum(),
+        share=np.asarray(share)[places],
     )
 
 

@@ -151,51 +151,59 @@ def survival(
 def worth_by_party(
     party: Sequence[str],
     worlds: Float[np.ndarray, "world party"] | ArrayLike,
-    modal: ArrayLike,
+    mean: ArrayLike,
     *,
     deal: str,
     unit: str = "each party's own units",
     weight: ArrayLike | None = None,
+    modal: ArrayLike | None = None,
 ) -> Spec:
     """What a deal is worth to every party against no deal: its spread over worlds, and a dot.
 
     Args:
         party: names, shape [party].
         worlds: worth in every world, shape [world, party].
-        modal: worth in the central (modal) case, shape [party].
+        mean: worth on average over worlds, shape [party].
         deal: the deal's name or label, for the title.
         unit: the unit of worth.
         weight: how much each world counts, shape [world]; all alike by default.
+        modal: worth in the central (modal) case, shape [party], drawn as a short line.
     """
     draws = np.atleast_2d(np.asarray(worlds, dtype=float))
-    names, centre = names_of(party), vector(modal)
+    names, centre = names_of(party), vector(mean)
+    central = np.full(centre.shape, np.nan) if modal is None else vector(modal)
     rows: list[Spec] = [
-        {"party": name, "modal": number(most)} | quantiles(column, weight)
-        for name, most, column in zip(names, centre, draws.T, strict=True)
+        {"party": name, "mean": number(m), "modal": number(c)} | quantiles(column, weight)
+        for name, m, c, column in zip(names, centre, central, draws.T, strict=True)
     ]
     x_title = f"Worth against no deal ({clean(unit)})"
     y = rows_of("party", names)
     title = f"Who gains and who loses by {clean(deal)}"
     words = f"Dot and whisker chart. {title}. " + " ".join(
-        f"{row['party']}: {say(row['modal'])} in the central case, "
+        f"{row['party']}: {say(row['mean'])} on average, "
         f"10 to 90 % of worlds {say(row['low'])} to {say(row['high'])}."
         for row in rows
     )
     whisker = {"x2": {"field": "high"}, "x": worth_axis("low", x_title)}
     box = {"x2": {"field": "upper"}, "x": worth_axis("lower", x_title)}
-    return frame(
-        title, "Dot: central case. Thin line: 10 to 90 % of worlds; thick: half", words
-    ) | {
+    subtitle = "Dot: mean of the worlds. Thin line: 10 to 90 % of them; thick: half"
+    subtitle += "" if modal is None else "; upright: the central case"
+    tick = {"type": "tick", "color": INK, "thickness": 1.5, "size": 18}
+    return frame(title, subtitle, words) | {
         "width": WIDTH,
         "height": {"step": 38},
         "data": {"values": rows},
-        "encoding": {"y": y, "color": gain_or_loss("modal")},
+        "encoding": {"y": y, "color": gain_or_loss("mean")},
         "layer": [
             {"mark": {"type": "rule", "strokeWidth": 1.5}, "encoding": whisker},
             {"mark": {"type": "rule", "strokeWidth": 6, "opacity": 0.45}, "encoding": box},
             {
                 "mark": {"type": "point", "filled": True, "size": 110, "opacity": 1},
-                "encoding": {"x": worth_axis("modal", x_title)},
+                "encoding": {"x": worth_axis("mean", x_title)},
+            },
+            {
+                "mark": tick,
+                "encoding": {"x": worth_axis("modal", x_title), "color": {"value": INK}},
             },
         ],
     }

@@ -332,6 +332,12 @@ def in_words(name: str) -> str:
     return clean(re.sub(r"(?<=\w)\.(?=[A-Za-z])", ", ", name).replace("_", " "), 200)
 
 
+def duty_of(party: str, label: str) -> str:
+    """A duty with its party's name, once."""
+    words = in_words(label)
+    return words if words.startswith(party) else f"{party} ({words})"
+
+
 def short_names(labels: dict[str, str]) -> dict[str, str]:
     """Labels without a bracket at the end, where they still tell the parties apart."""
     full = {party: clean(label) for party, label in labels.items()}

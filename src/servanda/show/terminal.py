@@ -32,7 +32,7 @@ from servanda.show.figures import (
     percent_between,
     sign_uncertain,
 )
-from servanda.show.marks import clean, in_words, short_names
+from servanda.show.marks import clean, duty_of, in_words, short_names
 from servanda.show.page import Block, Chart, Columns, Heading, Paragraph
 from servanda.show.text_charts import terminal_survival
 
@@ -224,7 +224,7 @@ class _Page:
 
         rows = [row("In force" + (", mean" if self.worlds > 1 else ""), "survival")]
         if a.alarms:
-            rows.append(row("- if nobody is wrongly accused", "unaccused"))
+            rows.append(row("- without false alarms", "unaccused"))
         if self.worlds > 1:
             rows.append(("- in 8 of 10 worlds", *(percent_between(low[k], high[k]) for k in at)))
             rows.append(("- in the central case", *(percent(modal[k]) for k in at)))
@@ -274,13 +274,13 @@ class _Page:
             if b.false_alarm > 0:
                 alarms.append(f"{label}, {percent(b.false_alarm)} a {self.unit}")
             if max(b.breaks.value, b.band[1], b.accused.value) < 0.005:
-                quiet.append(self.duty(b.party, label))
+                quiet.append(duty_of(self.name(b.party), b.label))
                 continue
             when = "-"
             if math.isfinite(b.median_period) and b.breaks.value >= 0.005:
                 when = f"{self.unit} {max(1, round(b.median_period))}"
             rows.append((
-                self.duty(b.party, label), _percent(b.breaks),
+                duty_of(self.name(b.party), b.label), _percent(b.breaks),
                 *self.if_many(percent_between(*b.band)), when, _percent(b.accused),
             ))  # fmt: skip
         found: list[Block] = [heading]
@@ -326,8 +326,8 @@ class _Page:
     def worth(self) -> list[Block]:
         a, rows = self.answer, []
         for party in a.parties:
-            low, _, high = band(a.worth.sel(party=party), a.weight)
             mean = a.figures[f"worth.{party}"]
+            low, _, high = band(a.worth.sel(party=party) - mean.lean, a.weight)
             per, twice = self.per_stakes(party), TWICE * mean.error
             places = decimals(twice, mean.value, low, high)
             rows.append((
@@ -489,12 +489,6 @@ class _Page:
 
     def mean(self) -> str:
         return "mean over worlds" if self.worlds > 1 else "the one world"
-
-    def duty(self, party: str, label: str) -> str:
-        """A duty with its party, once."""
-        name = self.name(party)
-        names = (name, self.answer.labels.get(party, name))
-        return label if label.startswith(names) else f"{name}: {label}"
 
     def pair(self, *both: Estimate) -> list[str]:
         """Figures of one row, with the same digits."""
