@@ -11,7 +11,7 @@ import pytest
 import servanda as sv
 from servanda.cli import main
 from servanda.errors import QuestionError
-from servanda.questions.cautions import swamped
+from servanda.questions.cautions import paid_for_ever, swamped
 from servanda.questions.holding import add_up, holding
 from servanda.scenario.model import Scenario
 
@@ -256,6 +256,34 @@ def test_an_author_is_told_what_the_file_makes_happen(answer):
     assert set(words_of(answer, "idle_term")) == {"tribute"}
     assert set(words_of(answer, "anyway")) == {"no_raid"}  # it does not raid without a deal either
     assert set(words_of(answer, "never_taken")) == {"north", "south"}
+
+
+def test_blame_that_is_forgotten_is_not_for_ever():
+    text = dedent(ALL).lstrip().replace("WORD", "1")
+    assert [c.about for c in paid_for_ever(sv.load(text))] == ["north.shame"]
+    faded = text.replace("verified: 1", "verified: 1, remembered: 12".replace(", ", "\n    "))
+    assert paid_for_ever(sv.load(faded)) == []
+    # where one of two deals forgets and the other does not, it is for ever under the other
+    both = (
+        text + """  other: {signatories: [north, south], terms: {watch: some}, remembered: 12}\n"""
+    )
+    scenario = sv.load(both)
+    assert len(paid_for_ever(scenario)) == 1
+    assert not paid_for_ever(scenario, scenario.proposals["other"])
+
+
+def test_an_option_that_only_some_states_open_is_counted_where_it_is_open():
+    # east may shout only while grain is above 0.2; then it does, as that is all it gains by
+    text = dedent(ALL).lstrip().replace("WORD", "1")
+    text = text.replace("east: [heads, tails]", "east: [heads, {tails: {when: grain > 0.2}}]")
+    text = text.replace("east: {weather: 1}", "east: {weather: 1, noise: east.tails}")
+    found = sv.play(sv.load(text), "truce", worlds=2)
+    grain = found.over.stock.sel(course="while in force", stock="grain").values[:, :-1]
+    there = found.over.choice.sel(course="while in force", decision="east").values
+    assert there == pytest.approx((grain > 0.2) * 1.0)
+    taken = found.over.taken.sel(course="while in force", move="east.tails").values
+    assert taken == pytest.approx(there / (1 + np.exp(-10)), abs=1e-9)
+    assert found.over.choice.sel(course="without", decision="east").values == pytest.approx(0)
 
 
 def test_an_interest_that_is_nearly_everything_is_named():

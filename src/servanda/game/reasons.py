@@ -36,6 +36,7 @@ class Reasons(NamedTuple):
     even: Float[Array, "*period decision"]  # of options being about equally likely in a choice
     choice: Float[Array, "*period decision"]  # of a decision with at least two options open
     offered: Float[Array, "*period decision option"]  # of an option being open in such a choice
+    taken: Float[Array, "*period decision option"]  # of an option being taken in such a choice
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def reasons_at(game: Game, group: Group, z: Position, row: Array) -> Reasons:
         pays.append(jnp.sum(jnp.where(total < 0, weight, 0.0), axis=0))
         there.append(jnp.sum(weight, axis=0))
     honoured, due = _duties(game, group, z, row)
-    even, choice, offered = _habits(game, group, plan, z, reach)
+    even, choice, offered, taken = _habits(game, group, plan, z, reach)
     channels = z.worth.shape[0]
     return Reasons(
         jnp.stack(slack) if slack else jnp.zeros((0, channels, n)),
@@ -94,6 +95,7 @@ def reasons_at(game: Game, group: Group, z: Position, row: Array) -> Reasons:
         even,
         choice,
         offered,
+        taken,
     )
 
 
@@ -109,6 +111,7 @@ def nowhere(game: Game, channels: int, n: int) -> Reasons:
         jnp.zeros((duties, n)),
         jnp.zeros((decisions, n)),
         jnp.zeros((decisions, n)),
+        jnp.zeros((decisions, width, n)),
         jnp.zeros((decisions, width, n)),
     )
 
@@ -128,6 +131,7 @@ def given(sums: Reasons, alive: Array) -> Reasons:
         per(sums.even, sums.choice),
         per(sums.choice, alive),
         per(sums.offered, alive),
+        per(sums.taken, alive),
     )
 
 
@@ -237,13 +241,16 @@ def _duties(game: Game, group: Group, z: Position, row: Array) -> tuple[Array, A
 
 def _habits(
     game: Game, group: Group, plan: tuple[Stage, ...], z: Position, reach: list[Array]
-) -> tuple[Array, Array, Array]:
-    """[decision, n] tossed for, chosen, and [decision, option, n] open."""
+) -> tuple[Array, Array, Array, Array]:
+    """[decision, n] tossed for, chosen, and [decision, option, n] open and taken in a choice.
+
+    That no option can be taken is no option here.
+    """
     n = z.worth.shape[-1]
     decisions = game.scenario.decisions
     width = max([len(d.options) for d in decisions] or [1])
     even, choice = jnp.zeros((2, len(decisions), n))
-    offered = jnp.zeros((len(decisions), width, n))
+    offered, taken = jnp.zeros((2, len(decisions), width, n))
     for stage, p, before in zip(plan, z.policy, reach, strict=True):
         p = jnp.broadcast_to(p, (stage.before, stage.size, n))
         for k, (d, ok) in enumerate(zip(stage.decisions, _open(group, stage, z, n), strict=True)):
@@ -254,6 +261,10 @@ def _habits(
             free = jnp.where(can.sum(axis=1) > 1, before, 0.0)  # [before, n]
             choice = choice.at[d].set(free.sum(axis=0))
             even = even.at[d].set(jnp.where(most - least <= EVEN, free, 0.0).sum(axis=0))
-            there = jnp.sum(free[:, None] * can, axis=0)
-            offered = offered.at[d, jnp.asarray(group.options[d])].set(there)
-    return even, choice, offered
+            named = [j for j, o in enumerate(group.options[d]) if o < len(decisions[d].options)]
+            options = jnp.asarray([group.options[d][j] for j in named])
+            there = jnp.sum(free[:, None] * can, axis=0)[jnp.asarray(named)]
+            played = jnp.sum(free[:, None] * each, axis=0)[jnp.asarray(named)]
+            offered = offered.at[d, options].set(there)
+            taken = taken.at[d, options].set(played)
+    return even, choice, offered, taken

@@ -59,7 +59,7 @@ class Caution:
 class Played:
     """How a game is played along one course, over worlds and periods."""
 
-    moves: xr.DataArray  # [world, period, move] the probability of each option
+    taken: xr.DataArray  # [world, period, move] of each option being taken in a choice
     choice: xr.DataArray  # [world, period, decision] of the decision being a choice
     even: xr.DataArray  # [world, period, decision] of the choice being about even; NaN: no choice
     offered: xr.DataArray  # [world, period, move] of the option being open in a choice
@@ -67,7 +67,7 @@ class Played:
 
 def of_the_file(scenario: Scenario, proposal: Proposal | None = None) -> list[Caution]:
     """What can be said of a scenario (and one of its proposals) without playing it."""
-    found = swamped(scenario) + paid_for_ever(scenario)
+    found = swamped(scenario) + paid_for_ever(scenario, proposal)
     return found + (idle_terms(scenario, proposal) if proposal is not None else [])
 
 
@@ -92,13 +92,15 @@ def swamped(scenario: Scenario) -> list[Caution]:
     return found
 
 
-def paid_for_ever(scenario: Scenario) -> list[Caution]:
+def paid_for_ever(scenario: Scenario, proposal: Proposal | None = None) -> list[Caution]:
     """Interests that change for good once somebody has refused or a deal has been broken.
 
-    Formulas are read at the horizon, in many states, with and without the fact that is remembered;
-    where the difference is there in every one of them, nothing in the formula lets it fade.
+    Of one proposal, or of any. Formulas are read at the horizon, in many states, with and without
+    the fact that is remembered; where the difference is there in every one of them, and the fact
+    is never forgotten, nothing lets it fade.
     """
     found, names = [], _names(scenario)
+    offers = [proposal] if proposal is not None else list(scenario.proposals.values())
     scale = stakes_of(scenario)
     facts = {f"refused_by.{p}": f"once {names[p]} has refused" for p in scenario.parties}
     for name, duty in scenario.obligations.items():
@@ -111,7 +113,8 @@ def paid_for_ever(scenario: Scenario) -> list[Caution]:
             read = closure(scenario, [formula])
             lasting: dict[tuple[float, float], list[str]] = {}
             for fact, when in facts.items():
-                gap = _change(scenario, formula, fact) if fact in read else np.zeros(1)
+                lasts = fact in read and _lasts(scenario, offers, fact)
+                gap = _change(scenario, formula, fact) if lasts else np.zeros(1)
                 faded = FADED * max(scale[party], 1e-300)
                 if np.abs(gap).min() > faded and np.ptp(np.sign(gap)) == 0:
                     low, high = sorted((float(gap.min()), float(gap.max())), key=abs)
@@ -126,6 +129,29 @@ def paid_for_ever(scenario: Scenario) -> list[Caution]:
                     words += f"; in all as much as {spell} of its stakes"
                 found.append(Caution("for_ever", f"{party}.{name}", words + "."))
     return found
+
+
+def _lasts(scenario: Scenario, offers: Sequence[Proposal], fact: str) -> bool:
+    """Whether a refusal or a breach of one of some deals is remembered for ever."""
+    what, _, name = fact.partition(".")
+    for p in offers:
+        if what == "refused_by":
+            if name in p.signatories and _for_ever(scenario, p.remembered.refusal):
+                return True
+            continue
+        for duty in p.obligations:
+            own = scenario.obligations[duty].remembered
+            length = p.remembered.breach if own is None else own
+            if name in ("", duty) and _for_ever(scenario, length):
+                return True
+    return False
+
+
+def _for_ever(scenario: Scenario, remembered: Formula | None) -> bool:
+    """Whether a mean length of memory has no end in the central case."""
+    if remembered is None:
+        return True
+    return bool(np.isinf(float(evaluate(remembered, _numbers(scenario), np))))
 
 
 def _change(scenario: Scenario, formula: Formula, fact: str) -> np.ndarray:
@@ -179,7 +205,7 @@ def of_the_play(
     return found + _never_taken(scenario, later)
 
 
-_FIELDS = ("moves", "choice", "even", "offered")
+_FIELDS = ("taken", "choice", "even", "offered")
 
 
 def _done_anyway(
@@ -216,13 +242,8 @@ def _done_anyway(
 
 
 def _taken(scenario: Scenario, c: Played, decision: int, option: int) -> np.ndarray:
-    """[world, period] the probability that an option is chosen: what nobody chooses reads as the
-    first option, and does not count."""
-    d = scenario.decisions[decision]
-    x = np.nan_to_num(c.moves.sel(move=move_name(scenario, decision, option)).values)
-    if option == 0:
-        x = x - (1.0 - np.nan_to_num(c.choice.sel(decision=d.key).values))
-    return np.clip(x, 0.0, 1.0)
+    """[world, period] the probability that an option is chosen."""
+    return np.nan_to_num(c.taken.sel(move=move_name(scenario, decision, option)).values)
 
 
 def _tossed(scenario: Scenario, courses: dict[str, Played], weight: np.ndarray) -> list[Caution]:
@@ -259,8 +280,8 @@ def _tossed(scenario: Scenario, courses: dict[str, Played], weight: np.ndarray) 
 def _never_taken(scenario: Scenario, courses: dict[str, Played]) -> list[Caution]:
     found, names = [], _names(scenario)
     for at, d in enumerate(scenario.decisions):
-        if len(d.options) < 2:
-            continue
+        if len(d.options) < 2 or d.values is not None:
+            continue  # of numbers on a scale most are never taken
         idle, closed = [], []
         for k in range(len(d.options)):
             move = move_name(scenario, at, k)

@@ -84,16 +84,16 @@ def _said(x: Held, h: Holding) -> str:
     else:
         words += f"first pays in {h.period} {middle:.0f}. "
     parts, known = x.mean_parts(), np.flatnonzero(np.isfinite(x.mean()))
-    for when, t in (("At first", known[0]), ("at last", known[-1])):
+    for t in dict.fromkeys((int(known[0]), int(known[-1]))):
         row = parts[t]
         order = [int(k) for k in np.argsort(-np.abs(row), kind="stable")[:3] if row[k] != 0]
         named = [
             f"{in_words(str(x.parts.interest.values[k]).split('.', 1)[1])} {figure(row[k])}"
             for k in order
         ]
-        if named and (when == "At first" or t != known[0]):
-            words += f"{when} {', '.join(named)}; "
-    return words.rstrip("; ") + ("." if not words.endswith(". ") else "")
+        if named:
+            words += f"In {h.period} {t}: {', '.join(named)}. "
+    return words.rstrip()
 
 
 def _guarantees(h: Holding) -> list[Block]:

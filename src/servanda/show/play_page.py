@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 SPELLS = 4
 """Columns of a table over time."""
 
+ROWS = 6
+"""Options of one decision that a table has, those that are taken most."""
+
 SEEN = 0.005
 """Moves and endings with less than this in every column are left out."""
 
@@ -120,9 +123,14 @@ def spells(first: int, last: int, many: int = SPELLS) -> list[tuple[int, int]]:
     return list(pairwise(dates(first, last, many + 1)))
 
 
+def _spans(cut: list[tuple[int, int]], unit: str) -> list[str]:
+    """How stretches of periods are called."""
+    return [f"{unit} {s}" if s == e - 1 else f"{s}–{e - 1}" for s, e in cut]
+
+
 def _moves(a: Play) -> list[Block]:
     unit, cut = a.origin.period, spells(a.start, a.horizon)
-    heads = ("", *(f"{unit} {s}" if s == e - 1 else f"{s}–{e - 1}" for s, e in cut))
+    heads = ("", *_spans(cut, unit))
     remark = f"share of the {unit}s with a choice, mean over worlds"
     found: list[Block] = [Heading("Who does what", remark)]
     for d in a.decisions:
@@ -159,11 +167,13 @@ def _asked(a: Play, d: Decided) -> str:
 def _shares(a: Play, d: Decided, course: str, cut: list[tuple[int, int]]) -> list[list[str]]:
     """[option][spell] how often each is taken where there is a choice; empty: hardly ever."""
     each = np.array([taken(a, d, course, s, e) for s, e in cut])  # [spell, option]
+    most = np.nanmax(each, axis=0, initial=0.0)
+    shown = set(np.argsort(-most, kind="stable")[:ROWS])
     return [
         [percent(x) if math.isfinite(x) else "–" for x in column]
-        if np.nanmax(column, initial=0.0) >= SEEN
+        if k in shown and most[k] >= SEEN
         else []
-        for column in each.T
+        for k, column in enumerate(each.T)
     ]
 
 
@@ -173,17 +183,13 @@ def taken(a: Play, d: Decided, course: str, first: int, last: int) -> np.ndarray
     some = slice(first, last - 1)
     choice = a.over.choice.sel(course=course, decision=d.key, period=some).fillna(0.0).values
     moves = [o.move for o in d.options]
-    played = a.over.moves.sel(course=course, move=moves, period=some)
-    x = np.nan_to_num(played.transpose("world", "period", "move").values)
-    # what nobody chooses is read as the first option
-    x = np.concatenate([np.maximum(x[..., :1] - (1.0 - choice[..., None]), 0.0), x[..., 1:]], -1)
+    found = a.over.taken.sel(course=course, move=moves, period=some)
+    x = np.nan_to_num(found.transpose("world", "period", "move").values)
     w = a.weight[:, None]
     asked = float((choice * w).sum())
-    found = np.einsum("wt,wto->o", np.broadcast_to(w, choice.shape) * (choice > 0), x)
     if asked <= 1e-9 * float(w.sum()) * (last - first):
         return np.full(len(moves), np.nan)
-    total = found.sum()
-    return found / total if total > 0 else np.full(len(moves), np.nan)
+    return np.einsum("w,wto->o", a.weight, x) / asked
 
 
 def _stocks(a: Play) -> list[Block]:
@@ -225,7 +231,7 @@ def _level(mean: float, ends: np.ndarray, places: int, worlds: int) -> str:
 def _flows(a: Play) -> list[Block]:
     cut = spells(a.start, a.horizon, 3)
     unit = a.origin.period
-    heads = ("", *(f"{s}–{e - 1}" for s, e in cut))
+    heads = ("", *_spans(cut, unit))
     with_deal = a.deal is not None
     found: list[Block] = [
         Heading(
@@ -293,8 +299,7 @@ def _told(a: Play, d: Decided, course: str) -> str:
     if not (choice > 1e-6).any():
         return ""
     moves = [o.move for o in d.options]
-    x = a.central.moves.sel(course=course, move=moves).isel(world=0).values[a.start :].copy()
-    x[:, 0] = np.clip(x[:, 0] - (1.0 - choice), 0.0, 1.0)
+    x = a.central.taken.sel(course=course, move=moves).isel(world=0).values[a.start :]
     asked = choice > 1e-6
     share = np.where(asked[:, None], x / np.where(asked, choice, 1.0)[:, None], np.nan)
     best = np.where(asked, np.argmax(np.nan_to_num(share, nan=-1.0), axis=1), -1)
@@ -331,6 +336,9 @@ def _stretches(best: np.ndarray, least: int) -> list[tuple[int, int, int]]:
             long[-1][1] = run[1]
         else:
             long.append(run)
+    if len(long) > 1 and long[0][1] - long[0][0] < least and long[1][2] >= 0:
+        long[1][0] = long[0][0]  # the first has none before it
+        del long[0]
     return [(first, last, option) for first, last, option in long]
 
 

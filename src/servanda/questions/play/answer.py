@@ -30,9 +30,9 @@ class Courses:
 
     `stock` is at the start of each period 0..T, the others are in periods 0..T-1: `moves` the
     probability of each option, `choice` of a decision having at least two options open, `even` of
-    that choice being about even, `offered` of an option being open in a choice, and `flow` what
-    every interest brings, in its party's units. Along `while in force` all are given that the deal
-    is in force: NaN once it cannot be.
+    that choice being about even, `offered` of an option being open in a choice, `taken` of its
+    being taken in one, and `flow` what every interest brings, in its party's units. Along `while in
+    force` all are given that the deal is in force: NaN once it cannot be.
     """
 
     stock: xr.DataArray
@@ -40,6 +40,7 @@ class Courses:
     choice: xr.DataArray
     even: xr.DataArray
     offered: xr.DataArray
+    taken: xr.DataArray
     flow: xr.DataArray
 
     def worlds(self, which: slice) -> Courses:

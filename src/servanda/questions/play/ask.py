@@ -127,7 +127,7 @@ def play(
     )
 
 
-_PLAYED = ("moves", "choice", "even", "offered")
+_PLAYED = ("taken", "choice", "even", "offered")
 
 
 def choose_offer(scenario: Scenario, deal: str | None) -> Proposal | None:
@@ -248,6 +248,7 @@ def read_courses(prepared: Prepared, out: dict[str, Any]) -> Courses:
         choice=stacked(lambda c: c.reasons.choice, "decision", keys),
         even=stacked(lambda c: c.reasons.even, "decision", keys),
         offered=stacked(lambda c: flat(c.reasons.offered), "move", moves),
+        taken=stacked(lambda c: flat(c.reasons.taken), "move", moves),
         flow=stacked(lambda c: np.asarray(c.flow)[..., parties:], "interest", interests),
     )
     if prepared.kept is None:
