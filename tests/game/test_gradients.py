@@ -24,7 +24,7 @@ LEVELS = (3, 3, 3, 3, 3)
 STEP = 1e-6
 """Of central differences, relative to the assumption."""
 
-NOISE = 3e-14
+NOISE = 1e-13
 """Of values: past the horizon they are settled to 5e-14 of the stakes."""
 
 MOST_KINKS = 0.15
