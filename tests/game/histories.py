@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from servanda.scenario.formulas import evaluate
+from servanda.scenario.formulas import Formula, evaluate
 from servanda.scenario.model import Obligation, Proposal, Scenario
 from servanda.scenario.worlds import modal
 
@@ -22,7 +22,7 @@ from servanda.scenario.worlds import modal
 class State(NamedTuple):
     """Everything about the agreement that is remembered."""
 
-    kind: str  # "unsigned", "in_force", "broken", "expired"
+    kind: str  # "unsigned", "in_force", "broken", "expired", "over": its breach is forgotten
     deal: str | None = None  # on the table, in force, or ended
     age: int = 0  # periods since it came on the table, was signed, or ended
     ground: tuple[tuple[str, float], ...] = ()  # terms where earlier deals have left them
@@ -31,6 +31,7 @@ class State(NamedTuple):
     done: frozenset[str] = frozenset()
     breach: str | None = None
     refused_by: str | None = None
+    memory: float = math.inf  # mean periods for which the refusal or breach is remembered
 
 
 Moves = tuple[int, ...]
@@ -109,17 +110,40 @@ class Histories:
         if kind == "expired" and deal.otherwise is not None:
             return State("unsigned", deal.otherwise, 0, left)
         done = state.done if kind == "broken" else frozenset()
-        return State(kind, state.deal, 0, left, lived, (), done, breach)
+        gone = State(kind, state.deal, 0, left, lived, (), done, breach)
+        if breach is None:
+            return gone
+        own = self.s.obligations[breach].remembered
+        return gone._replace(memory=self.length(deal.remembered.breach if own is None else own))
+
+    def length(self, remembered: Formula | None) -> float:
+        """The mean length of a memory in periods."""
+        if remembered is None:
+            return math.inf
+        return float(evaluate(remembered, self.known, np))
+
+    def forgotten(self, state: State) -> State:
+        if state.kind == "broken":  # "over" is no deal, of which terms may still walk back
+            return state._replace(kind="over", breach=None, done=frozenset(), memory=math.inf)
+        return state._replace(refused_by=None, memory=math.inf)
 
     def following(self, state: State, moves: Moves) -> list[tuple[float, State]]:
-        """What the agreement can be in the next period."""
+        """What the agreement can be in the next period, with what is forgotten of it."""
+        fades = 1 / state.memory
+        after = self.noted(state, moves)
+        gone = [(fades * share, self.forgotten(then)) for share, then in after] if fades else []
+        return [*((share * (1 - fades), then) for share, then in after), *gone]
+
+    def noted(self, state: State, moves: Moves) -> list[tuple[float, State]]:
+        """The same but for what is forgotten."""
         if state.deal is None:
             return [(1.0, state)]
         deal, older = self.proposal(state), state._replace(age=state.age + 1)
         if state.kind == "unsigned":
             if state.age < deal.closes:
                 return [(1.0, older)]
-            return [(1.0, State("unsigned", deal.otherwise, 0, state.ground, refused_by=state[-1]))]
+            next_offer = State("unsigned", deal.otherwise, 0, state.ground)
+            return [(1.0, next_offer._replace(refused_by=state.refused_by, memory=state.memory))]
         active = self.active(state)
         played = {o.name for o in active if any(moves[d] == k for d, k in o.options)}
         done = state.done | {o.name for o in active if o.by is not None and o.name in played}
@@ -154,15 +178,19 @@ class Histories:
         deal = self.proposal(state)
         signed = State("in_force", state.deal, 0, state.ground)
         if state.kind == "unsigned" and deal.opens <= state.age <= deal.closes:
-            return signed, lambda who: state._replace(refused_by=who)
-        if state.kind == "broken" and deal.reopens:
+            length = self.length(deal.remembered.refusal)
+            return signed, lambda who: state._replace(refused_by=who, memory=length)
+        if state.kind in ("broken", "over") and deal.reopens:
             return signed, lambda who: state
         due = deal.lasts is not None and state.age > 0 and state.age % deal.lasts == 0
         if state.kind == "in_force" and deal.renew == "all_sign" and due:
             gone = self.ended(state, "expired", state.age)
             if gone.kind == "unsigned":  # made from the next period on
                 gone = gone._replace(age=-1)
-            return state, lambda who: gone
+            if deal.remembered.renewal is None:
+                return state, lambda who: gone
+            length = self.length(deal.remembered.renewal)
+            return state, lambda who: gone._replace(refused_by=who, memory=length)
         return None
 
     # -- a period -----------------------------------------------------------------------------
@@ -171,6 +199,7 @@ class Histories:
         env = self.known | self.levels(state) | {"period": float(t)}
         kinds = ("unsigned", "in_force", "broken", "expired")
         env |= {kind: float(state.kind == kind) for kind in kinds}
+        env["unsigned"] = float(state.kind in ("unsigned", "over"))
         env |= {f"refused_by.{p}": float(state.refused_by == p) for p in self.parties}
         active = self.active(state)
         for name, o in self.s.obligations.items():

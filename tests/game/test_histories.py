@@ -14,15 +14,30 @@ from game.histories import Histories
 jax.config.update("jax_enable_x64", True)
 
 
-def random_agreement(seed: int) -> str:
-    """A scenario in which deals may end and follow one another in every way there is."""
+def random_agreement(seed: int, fading: bool = False) -> str:
+    """A scenario in which deals may end and follow one another in every way there is.
+
+    With `fading`, refusals, renewals declined and breaches may be forgotten.
+    """
     rng = random.Random(seed)
+    memory = random.Random(seed)  # of its own, so that the rest is the same without it
 
     def n(low: float = -1.5, high: float = 1.5) -> float:
         return round(rng.uniform(low, high), 2)
 
     def maybe(chance: float, text: str) -> str:
         return text if rng.random() < chance else ""
+
+    def length(chance: float) -> str:
+        forgets = fading and memory.random() < chance
+        return f", remembered: {memory.uniform(1, 4):.2f}" if forgets else ""
+
+    def remembered(renews: bool) -> str:
+        if not fading or memory.random() < 0.3:
+            return length(1.0)
+        matters = ["refusal", "breach", *(["renewal"] if renews else [])]
+        lengths = ", ".join(f"{m}: {memory.uniform(1, 4):.2f}" for m in matters)
+        return f", remembered: {{{lengths}}}"
 
     parties = ["a", "b", "c"][: rng.choice([2, 2, 3])]
     lines = [f"title: random agreement {seed}", f"horizon: {rng.choice([3, 4, 5])}"]
@@ -72,7 +87,8 @@ def random_agreement(seed: int) -> str:
             duty += maybe(0.4, ", survives: true")
         lines.append(
             f"  {name}: {{party: {p}, {duty}, verified: {n(0.2, 1)}, "
-            f"false_alarm: {n(0, 0.15)}, tolerance: {rng.choice([0, 0, 1, 2])}}}"
+            f"false_alarm: {n(0, 0.15)}, tolerance: {rng.choice([0, 0, 1, 2])}"
+            f"{length(0.4)}}}"
         )
     lines.append("proposals:")
     for name, otherwise in (("deal", maybe(0.6, ", otherwise: other")), ("other", "")):
@@ -86,16 +102,27 @@ def random_agreement(seed: int) -> str:
         text += f", open: [{opens}, {opens + rng.randrange(2)}]{otherwise}"
         renewal = rng.choice(["none", "automatic", "all_sign"])
         text += maybe(0.6, f", lasts: {rng.choice([1, 2, 3])}, renew: {renewal}")
+        text += remembered("renew: all_sign" in text)
         text += maybe(0.3, ", reopens: true") + maybe(0.3, ", obligations: [first, third]")
         lines.append(f"  {name}: {{{text}}}")
     return "\n".join(lines) + "\n"
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_values_and_signatures_are_those_of_a_solver_that_walks_histories(seed: int) -> None:
-    scenario = sv.load(random_agreement(seed))
+def agree(text: str) -> None:
+    """Both solvers find the same values and signatures."""
+    scenario = sv.load(text)
     found, second = sv.solve(scenario, "deal"), Histories(scenario)
     signed, no_deal = second.worths("deal")
     np.testing.assert_allclose(found.value.sel(regime="signed").values[0], signed, atol=1e-8)
     np.testing.assert_allclose(found.joint.values[0], np.prod(second.accepting("deal")), atol=1e-8)
     np.testing.assert_allclose(found.value.sel(regime="no_deal").values[0], no_deal, atol=1e-8)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_values_and_signatures_are_those_of_a_solver_that_walks_histories(seed: int) -> None:
+    agree(random_agreement(seed))
+
+
+@pytest.mark.parametrize("seed", range(8, 20))
+def test_so_are_they_where_blame_is_forgotten(seed: int) -> None:
+    agree(random_agreement(seed, fading=True))

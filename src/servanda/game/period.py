@@ -64,7 +64,7 @@ class Operator(NamedTuple):
 
     tables: Tables
     points: Array  # [course, draw * a, stock, g] grid coordinates of arrivals
-    notice: Array  # [row, pattern, obligation + 1] probability of each event
+    notice: Array  # [row, pattern, event] probability of each event
 
 
 def channel_party(game: Game, by_interest: bool) -> np.ndarray:
@@ -76,6 +76,17 @@ def channel_party(game: Game, by_interest: bool) -> np.ndarray:
 
 
 def notice_probability(group: Group, p: Parameters) -> Array:
+    """[row, pattern, event]: who is noticed first in order of play, nobody; blame is forgotten."""
+    noticed = _first_noticed(group, p)
+    if not (group.fade >= 0).any():
+        return noticed
+    # where blame can be forgotten no breach is noticed any more
+    chance = jnp.where(group.fade >= 0, p.forgotten[np.maximum(group.fade, 0)], 0.0)
+    gone = noticed[..., -1:] * chance[:, None, None]
+    return jnp.concatenate([noticed[..., :-1], noticed[..., -1:] - gone, gone], axis=-1)
+
+
+def _first_noticed(group: Group, p: Parameters) -> Array:
     """[row, pattern, obligation + 1]: who is noticed first in order of play; last: nobody."""
     if group.breached.shape[-1] == 0:
         return jnp.ones((*group.breached.shape[:2], 1))

@@ -42,7 +42,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Group:
-    """Positions whose live options are the same, so that they share one array of joint moves."""
+    """Positions whose live options are the same, so that they share one array of joint moves.
+
+    Events are: each obligation's breach noticed, nothing noticed, and, where there is blame that
+    may be forgotten in any row, "forgotten".
+    """
 
     options: tuple[tuple[int, ...], ...]  # live options of every decision
     joint: np.ndarray  # [a, decision] the option each decision takes
@@ -55,7 +59,8 @@ class Group:
     pattern: np.ndarray  # [row, a] which breach pattern a joint move makes
     breached: np.ndarray  # [row, pattern, obligation] bool
     watched: np.ndarray  # [row, obligation] bool: a breach noticed here changes the regime
-    successor: np.ndarray  # [row, pattern, obligation + 1] regime; the last is "nothing noticed"
+    successor: np.ndarray  # [row, pattern, event] regime
+    fade: np.ndarray  # [row] index into `Graph.fades`; -1: nothing is forgotten here
     absorbing: np.ndarray  # [row] bool: the regime never changes again
     next_phase: np.ndarray  # [row, branch] phase combination of the next period
     live: np.ndarray  # [period + 1, live rows] rows to compute in each period; last: past horizon
@@ -165,6 +170,9 @@ def _group(
             met[k] |= joint[:, d] == option
     never = np.array([o.kind == "never" for o in scenario.obligations.values()], bool)
 
+    fade = np.array([graph.regimes[n].fade for n, _ in rows], np.int32)
+    events = len(obligations) + 1 + bool((fade >= 0).any())
+
     pattern = np.zeros((len(rows), count), np.int32)
     breached_rows, successor_rows, watched_rows = [], [], []
     for r, (n, _) in enumerate(rows):
@@ -179,13 +187,15 @@ def _group(
         distinct, index = np.unique(key.T, axis=0, return_inverse=True)
         pattern[r] = index.reshape(-1)
         flags = distinct[:, : len(obligations)].astype(bool)
-        successor = np.zeros((len(distinct), len(obligations) + 1), np.int32)
+        successor = np.zeros((len(distinct), events), np.int32)
         for j, row in enumerate(distinct):
             bits = row[len(obligations) :]
             done = frozenset(x for x, b in zip(pending, bits, strict=True) if b)
             # a regime not met follows only the last period, where the game ends: it is never read
-            last = graph.index.get(graph.after(regime, None, done), n)
-            successor[j] = last
+            later = graph.after(regime, None, done)
+            successor[j] = graph.index.get(later, n)
+            if regime.fade >= 0:
+                successor[j, -1] = graph.index.get(graph.forgotten(later), n)
             for at in np.flatnonzero(watched):
                 after = graph.after(regime, obligations[at], done)
                 successor[j, at] = graph.index.get(after, n)
@@ -206,6 +216,7 @@ def _group(
         breached=_pad(breached_rows, width),
         watched=np.stack(watched_rows),
         successor=_pad(successor_rows, width),
+        fade=fade,
         absorbing=np.array([is_absorbing(graph, successors, graph.regimes[n]) for n, _ in rows]),
         next_phase=_next_phase_numbers(settings, phase_values)[setting],
         live=_live_rows(rows, by_period),

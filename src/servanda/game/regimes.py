@@ -2,7 +2,7 @@
 
 In: a scenario and the variants to study (a proposal, signed or refused, perhaps with some hands
 bound). Out: the regimes that can be reached (unsigned, in force, broken, expired, each with what
-must be remembered: age, tolerated breaches, duties done) and what each event leads to.
+must be remembered: age, tolerated breaches, duties done, blame) and what each event leads to.
 The graph knows nothing of stocks or numbers; `moves` and `tables` add those.
 """
 
@@ -69,6 +69,7 @@ class Regime:
     refused_by: str | None = None
     reversing: int = 0  # age at the end, while terms walk back
     lived: int = 0  # age at the end, while a dated duty that survives is not yet due
+    fade: int = -1  # which of `Graph.fades` says how soon blame is forgotten; -1: never
 
     def __hash__(self) -> int:
         return hash(
@@ -83,6 +84,7 @@ class Regime:
                 self.refused_by,
                 self.reversing,
                 self.lived,
+                self.fade,
                 self.proposal and self.proposal.name,
             )
         )
@@ -106,6 +108,7 @@ class Graph:
     refusals_matter: bool
     regimes: list[Regime] = field(default_factory=list)
     index: dict[Regime, int] = field(default_factory=dict)
+    fades: list[Formula] = field(default_factory=list)  # mean periods until blame is forgotten
 
     def add(self, regime: Regime) -> int:
         """The number of a regime; new ones are appended."""
@@ -141,7 +144,7 @@ class Graph:
             k = terms.index(name)
             if regime.kind == "in_force":
                 levels[k] = schedule[min(regime.age, len(schedule) - 1)]
-            elif regime.kind in ("broken", "expired") and regime.reversing:
+            elif regime.kind != "unsigned" and regime.reversing:
                 # every list is walked back from where it stood when the deal ended
                 step = min(regime.reversing, len(schedule) - 1) - regime.age - 1
                 if self.scenario.terms[name].after == "reverses" and step >= 0:
@@ -197,6 +200,53 @@ class Graph:
         env = dict(zip(self.scenario.terms, self.levels(held), strict=True))
         return float(evaluate(o.while_, env, np)) > 0
 
+    # -- what is remembered -----------------------------------------------------------------
+
+    def fade(self, remembered: Formula | None) -> int:
+        """The place in `fades` of a mean length of memory; -1 if nothing is forgotten."""
+        if remembered is None:
+            return -1
+        if not remembered.names and float(evaluate(remembered, {}, np)) == np.inf:
+            return -1
+        known = [f.text for f in self.fades]
+        if remembered.text in known:
+            return known.index(remembered.text)
+        self.fades.append(remembered)
+        return len(self.fades) - 1
+
+    def blamed(self, regime: Regime, party: str, remembered: Formula | None) -> Regime:
+        """The same regime with a party known to have refused, if any formula reads who did."""
+        if not self.refusals_matter:
+            return regime
+        return replace(regime, refused_by=party, fade=self.fade(remembered))
+
+    def forgotten(self, regime: Regime) -> Regime:
+        """What a regime becomes when the refusal or the breach that it remembers is forgotten.
+
+        After a breach there is then no deal and no blame. Terms go on walking back, and a deal
+        that `reopens` stays on the table.
+        """
+        if regime.kind != "broken":
+            return replace(regime, refused_by=None, fade=-1)
+        p = regime.proposal
+        assert p is not None
+        plain = self.never(regime.variant, regime.ground)
+        variant = regime.variant if p.reopens else plain.variant
+        age = min(regime.age, regime.reversing)
+        left = replace(plain, variant=variant, proposal=p, age=age, reversing=regime.reversing)
+        return self._walked(left)
+
+    def _walked(self, regime: Regime) -> Regime:
+        """A forgotten deal, of which nothing is left once its terms are back: unless it reopens."""
+        p = regime.proposal
+        assert p is not None
+        age = min(regime.age, regime.reversing)
+        if age < regime.reversing:
+            return replace(regime, age=age)
+        if p.reopens:
+            return replace(regime, age=0, reversing=0)
+        return self.never(regime.variant, regime.ground)
+
     # -- what happens -----------------------------------------------------------------------
 
     def start(self, variant: int) -> Regime:
@@ -206,18 +256,15 @@ class Graph:
             return self.never(variant)
         return Regime("unsigned", variant, proposal, self._now())
 
-    def never(
-        self, variant: int, ground: tuple[float, ...] | None = None, refused_by: str | None = None
-    ) -> Regime:
+    def never(self, variant: int, ground: tuple[float, ...] | None = None) -> Regime:
         """No offer, now or later."""
-        bound_outside = any(b.regime in ("any", "unsigned") for b in self.binds(variant))
         return Regime(
-            "never",
-            variant if bound_outside else -1,
-            None,
-            ground or self._now(),
-            refused_by=refused_by if self.refusals_matter else None,
+            "never", variant if self._bound_outside(variant) else -1, None, ground or self._now()
         )
+
+    def _bound_outside(self, variant: int) -> bool:
+        """Whether hands are bound where there is no deal."""
+        return any(b.regime in ("any", "unsigned") for b in self.binds(variant))
 
     def no_deal(self, variant: int) -> Regime:
         """The disagreement: the offer withdrawn, or the proposal named by `otherwise` instead."""
@@ -257,7 +304,7 @@ class Graph:
         if regime.kind == "unsigned" and p.opens <= regime.age <= p.closes:
             no = tuple(self._refused(regime, s) for s in p.signatories)
             return Ask(p.signatories, self.signed(regime.variant, p, regime.ground), no)
-        if regime.kind == "broken" and p.reopens:
+        if regime.kind in ("broken", "never") and p.reopens:
             yes = self.signed(regime.variant, p, regime.ground)
             return Ask(p.signatories, yes, (regime,) * len(p.signatories))
         renews = p.renew == "all_sign" and p.lasts is not None
@@ -265,7 +312,10 @@ class Graph:
             ended = self._ended(regime, "expired", None)
             if ended.kind == "unsigned":  # who has just refused is asked again next period
                 ended = replace(ended, age=-1)
-            return Ask(p.signatories, regime, (ended,) * len(p.signatories))
+            if p.remembered.renewal is None:
+                return Ask(p.signatories, regime, (ended,) * len(p.signatories))
+            no = tuple(self.blamed(ended, s, p.remembered.renewal) for s in p.signatories)
+            return Ask(p.signatories, regime, no)
         return None
 
     def _falls_due(self, regime: Regime) -> bool:
@@ -277,16 +327,19 @@ class Graph:
 
     def _refused(self, regime: Regime, party: str) -> Regime:
         """The same period after a refusal: play goes on unsigned, and who refused is known."""
-        assert regime.proposal is not None
-        if regime.age >= regime.proposal.closes and regime.proposal.otherwise is None:
-            return self.never(regime.variant, regime.ground, party)
-        return replace(regime, refused_by=party if self.refusals_matter else None)
+        p = regime.proposal
+        assert p is not None
+        if regime.age >= p.closes and p.otherwise is None:
+            regime = self.never(regime.variant, regime.ground)
+        return self.blamed(regime, party, p.remembered.refusal)
 
     def after(self, regime: Regime, noticed: str | None, fulfilled: frozenset[str]) -> Regime:
         """The regime of the next period, after a noticed breach (or none) and duties fulfilled."""
         p = regime.proposal
-        if regime.kind == "never" or p is None:
+        if p is None:
             return regime
+        if regime.kind == "never":
+            return self._walked(replace(regime, age=regime.age + 1))
         if regime.kind == "unsigned":
             return self._wait(regime)
         done = tuple(
@@ -306,12 +359,12 @@ class Graph:
     def _wait(self, regime: Regime) -> Regime:
         p = regime.proposal
         assert p is not None
-        refused = regime.refused_by
+        blame = {"refused_by": regime.refused_by, "fade": regime.fade}
         if regime.age >= p.closes:  # the last chance has passed
             if p.otherwise is not None:
                 other = self.scenario.proposals[p.otherwise]
-                return Regime("unsigned", regime.variant, other, regime.ground, refused_by=refused)
-            return self.never(regime.variant, regime.ground, refused)
+                return Regime("unsigned", regime.variant, other, regime.ground, **blame)
+            return replace(self.never(regime.variant, regime.ground), **blame)
         return replace(regime, age=regime.age + 1)
 
     def _tick(self, regime: Regime) -> Regime:
@@ -360,6 +413,8 @@ class Graph:
             breach=breach,
             reversing=walks,
         )
+        if kind == "broken":
+            ended = replace(ended, fade=self.fade(self._breach_remembered(p, breach)))
         done = [False] * len(p.obligations)
         for k, o in enumerate(self.obligations(p)):
             if kind == "broken" and o.by is not None and o.due is None and self._outlives(o, ended):
@@ -367,6 +422,12 @@ class Graph:
                 if not done[k]:
                     ended = replace(ended, lived=max(ended.lived, min(regime.age, o.by)))
         return self._settle(replace(ended, done=tuple(done)))
+
+    def _breach_remembered(self, proposal: Proposal, breach: str | None) -> Formula | None:
+        """How long a breach is remembered on average: the duty's own length, or the deal's."""
+        assert breach is not None
+        own = self.scenario.obligations[breach].remembered
+        return proposal.remembered.breach if own is None else own
 
     def _settle(self, regime: Regime) -> Regime:
         """After the end: forget the age once nothing depends on it."""
@@ -379,6 +440,8 @@ class Graph:
                     horizon = max(horizon, o.by - (regime.lived if o.due is None else 0))
         regime = replace(regime, age=min(regime.age, horizon))
         free = not any(b.regime in ("any", regime.kind) for b in self.binds(regime.variant))
+        if regime.kind == "broken" and regime.fade >= 0:
+            free = free and not self._bound_outside(regime.variant)
         if free and not p.reopens:  # what happens now is the same whoever was bound before
             regime = replace(regime, variant=-1)
         return regime
@@ -401,7 +464,7 @@ def indicators(graph: Graph, regime: Regime) -> dict[str, float]:
     for name in s.obligations:
         values[f"broken.{name}"] = regime.kind == "broken" and regime.breach == name
     for name in s.parties:
-        values[f"refused_by.{name}"] = unsigned and regime.refused_by == name
+        values[f"refused_by.{name}"] = regime.refused_by == name
     return {name: float(v) for name, v in values.items()}
 
 

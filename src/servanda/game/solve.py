@@ -195,6 +195,31 @@ def signing_at_start(
     return alone, np.prod(np.asarray(out["accept"])[:, k], axis=-1)
 
 
+def price_of_refusing(
+    game: Game, out: dict[str, Any], variant: int = 0, without: int | None = None
+) -> np.ndarray:
+    """What it costs each signatory to be asked and to refuse, [world, signatory], in its own unit.
+
+    Its value when it is the one that refuses, minus its value of no deal: the offer withdrawn,
+    nobody asked. Below zero it pays for its refusal. No deal is that of the variant `without` the
+    offer, or the variant's own, which has the proposal named by `otherwise` on the table, if any.
+    NaN where the offer cannot be signed.
+    """
+    count = len(out["value"])
+    proposal = game.variants[variant].proposal
+    if proposal is None:
+        return np.zeros((count, 0))
+    k = first_asked(game, variant)
+    if k is None:
+        return np.full((count, len(proposal.signatories)), np.nan)
+    stage, who = game.asking, np.arange(len(proposal.signatories))
+    party = stage.party[k, who]
+    # who has refused is not asked again in that period
+    refused = np.asarray(out["play"])[:, stage.no[k, who], party]
+    unasked = game.roots[variant if without is None else without]["no_deal"]
+    return np.asarray(refused - np.asarray(out["value"])[:, unasked][:, party])
+
+
 def first_asked(game: Game, variant: int = 0) -> int | None:
     """Which of `game.signings` is that of a variant's offer when it can first be signed."""
     root = game.roots[variant]

@@ -69,12 +69,15 @@ class Successors:
         pending = self.pending(regime)
         noticed: list[str | None] = [None]
         noticed += [n for n, w in zip(self.obligations, self.watched(regime), strict=True) if w]
-        return [
+        after = [
             self.graph.after(regime, who, frozenset(done))
             for who in noticed
             for r in range(len(pending) + 1)
             for done in itertools.combinations(pending, r)
         ]
+        if regime.fade >= 0:
+            after += [self.graph.forgotten(r) for r in after]
+        return after
 
 
 def in_play(

@@ -43,6 +43,7 @@ class Parameters:
     verified: Float[Array, " obligation"]
     false_alarm: Float[Array, " obligation"]
     start: Float[Array, " stock"]
+    forgotten: Float[Array, " fade"]  # probability a period that blame is forgotten
     names: tuple[str, ...]  # of the assumptions
     scheduled: bool = False
 
@@ -64,7 +65,7 @@ class Parameters:
 
 jax.tree_util.register_dataclass(
     Parameters,
-    ["theta", "patience", "precision", "stakes", "verified", "false_alarm", "start"],
+    ["theta", "patience", "precision", "stakes", "verified", "false_alarm", "start", "forgotten"],
     ["names", "scheduled"],
 )
 
@@ -164,12 +165,22 @@ def parameters(
     found = found.T if scheduled else found[:, 0]
     s = game.scenario
     counts = [*(len(s.parties),) * 3, *(len(s.obligations),) * 2, len(s.stocks)]
+    counts.append(len(game.graph.fades))
     ends = np.cumsum(counts)
-    patience, precision, scale, verified, false_alarm, start = (
+    patience, precision, scale, verified, false_alarm, start, forgotten = (
         found[..., end - count : end] for end, count in zip(ends, counts, strict=True)
     )
     return Parameters(
-        theta, patience, precision, scale, verified, false_alarm, start, tuple(names), scheduled
+        theta,
+        patience,
+        precision,
+        scale,
+        verified,
+        false_alarm,
+        start,
+        forgotten,
+        tuple(names),
+        scheduled,
     )
 
 
@@ -201,6 +212,11 @@ def _parameters_tape(game: Game, names: Sequence[str]) -> Tape:
             *(chance(o.verified) for o in s.obligations.values()),
             *(chance(o.false_alarm) for o in s.obligations.values()),
             *(w.formula(k.start, known) for k in s.stocks.values()),
+            # a mean of N periods; whatever moves N, it is one period at least
+            *(
+                w.step("divide", one, w.step("maximum", w.formula(f, known), one))
+                for f in game.graph.fades
+            ),
         ]
     )
 

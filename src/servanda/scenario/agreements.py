@@ -7,13 +7,21 @@ obligations as options that may or must be chosen, and proposals in which every 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from servanda.scenario.document import Path, dotted, nearest
-from servanda.scenario.model import Decision, Obligation, Proposal, Term
+from servanda.scenario.formulas import Formula
+from servanda.scenario.model import Decision, Obligation, Proposal, Remembered, Term
 from servanda.scenario.names import Names
 from servanda.scenario.numbers import Numbers, interval, sorted_or_reported
-from servanda.scenario.schema import LevelsTerm, ObligationSection, ProposalSection, RangeTerm
+from servanda.scenario.schema import (
+    LevelsTerm,
+    ObligationSection,
+    ProposalSection,
+    RangeTerm,
+    RememberedSection,
+)
 
 NEVER = "never"
 
@@ -91,6 +99,7 @@ def declare_obligations(
         names.declare(f"breach.{name}", "breach", path)
         for key in ("verified", "false_alarm"):
             numbers.declare_inline((*path, key), getattr(section, key), f"{name}.{key}")
+        numbers.declare_inline((*path, "remembered"), section.remembered, f"{name}.remembered")
 
 
 def read_obligations(
@@ -128,6 +137,7 @@ def read_obligations(
             _probability((*path, "verified"), section.verified, name, numbers),
             _probability((*path, "false_alarm"), section.false_alarm, name, numbers),
             section.label or name,
+            _length((*path, "remembered"), section.remembered, f"{name}.remembered", numbers),
         )
     graph = {n: {o.due} & found.keys() if o.due else set() for n, o in found.items()}
     sorted_or_reported(graph, names, "obligations", "falls due on its own breach")
@@ -136,6 +146,13 @@ def read_obligations(
 
 def _probability(path: Path, raw: Any, name: str, numbers: Numbers) -> Any:
     return numbers.number(path, raw, f"{name}.{path[-1]}", low=0.0, high=1.0)
+
+
+def _length(path: Path, raw: Any, name: str, numbers: Numbers) -> Formula | None:
+    """The mean length of a memory in periods, one at least."""
+    if raw is None:
+        return None
+    return numbers.number(path, raw, name, low=1.0, infinite=True)
 
 
 def _bound_options(
@@ -230,6 +247,49 @@ def _due(
 
 # --- proposals ------------------------------------------------------------------------------
 
+MATTERS: Final = ("refusal", "renewal", "breach")
+"""What a deal may say of how long it is remembered."""
+
+
+def declare_proposals(proposals: Mapping[str, ProposalSection], numbers: Numbers) -> None:
+    """Make uncertain numbers of proposals assumptions."""
+    for name, section in proposals.items():
+        for path, raw, own in _memories(name, section).values():
+            numbers.declare_inline(path, raw, own)
+
+
+def _memories(name: str, section: ProposalSection) -> dict[str, tuple[Path, Any, str]]:
+    """By matter (or "all"): the place, what stands there, and its automatic name."""
+    path: Path = ("proposals", name, "remembered")
+    given = section.remembered
+    if given is None:
+        return {}
+    if not isinstance(given, RememberedSection):
+        return {"all": (path, given, f"{name}.remembered")}
+    each = {matter: getattr(given, matter) for matter in MATTERS}
+    return {
+        matter: ((*path, matter), raw, f"{name}.remembered.{matter}")
+        for matter, raw in each.items()
+        if raw is not None
+    }
+
+
+def _remembered(name: str, section: ProposalSection, numbers: Numbers) -> Remembered:
+    lengths = {
+        matter: _length(path, raw, own, numbers)
+        for matter, (path, raw, own) in _memories(name, section).items()
+    }
+    damaged = ("proposals", name, "renew") in numbers.names.document.damaged
+    if "renewal" in lengths and section.renew != "all_sign" and not damaged:
+        numbers.names.document.report(
+            ("proposals", name, "remembered", "renewal"),
+            f"proposals.{name}.remembered: nobody can decline a renewal without 'renew: all_sign'",
+            on_key=True,
+        )
+    if "all" in lengths:
+        return Remembered(refusal=lengths["all"], breach=lengths["all"])
+    return Remembered(**lengths)
+
 
 def read_proposals(
     proposals: Mapping[str, ProposalSection],
@@ -238,6 +298,7 @@ def read_proposals(
     parties: Sequence[str],
     horizon: int,
     names: Names,
+    numbers: Numbers,
 ) -> dict[str, Proposal]:
     """The deals on the table, every term resolved."""
     found: dict[str, Proposal] = {}
@@ -247,7 +308,8 @@ def read_proposals(
             names.document.report(
                 path, "a proposal cannot be called 'never': it means no deal", on_key=True
             )
-        found[name] = _proposal(name, path, section, terms, obligations, parties, horizon, names)
+        deal = _proposal(name, path, section, terms, obligations, parties, horizon, names)
+        found[name] = replace(deal, remembered=_remembered(name, section, numbers))
     known = (NEVER, *found)
     for name, section in proposals.items():
         place: Path = ("proposals", name, "otherwise")

@@ -88,6 +88,7 @@ def _read(file: ScenarioFile, document: Document, source: Path | None) -> Scenar
     agreements.declare_terms(file.terms, names)
     agreements.declare_obligations(file.obligations, names, numbers)
     parties = tuple(file.parties)
+    agreements.declare_proposals(file.proposals, numbers)
     drafts = play.declare_moves(file.moves, names, parties)
     for name, lever in file.levers.items():
         numbers.declare_inline(("levers", name, "cost"), lever.cost, f"{name}.cost")
@@ -103,7 +104,7 @@ def _read(file: ScenarioFile, document: Document, source: Path | None) -> Scenar
     terms = agreements.read_terms(file.terms, names)
     obligations = agreements.read_obligations(file.obligations, decisions, parties, names, numbers)
     proposals = agreements.read_proposals(
-        file.proposals, terms, obligations, parties, file.horizon, names
+        file.proposals, terms, obligations, parties, file.horizon, names, numbers
     )
     levers = arguments.read_levers(file.levers, parties, file.horizon, document, names, numbers)
     words = Vocabulary(
@@ -126,6 +127,7 @@ def _read(file: ScenarioFile, document: Document, source: Path | None) -> Scenar
         unused.warn_idle(document, names, decisions, drafts, obligations)
         unused.warn_indifferent(document, interests, drafts)
         unused.warn_empty_deals(document, proposals, terms, obligations)
+        unused.warn_unread_memory(document, names, proposals, obligations)
     return Scenario(
         title=file.title,
         period=file.period,

@@ -143,12 +143,22 @@ class Term:
 
 
 @dataclass(frozen=True)
+class Remembered:
+    """How many periods a matter is remembered on average; None: for ever (renewal: not at all)."""
+
+    refusal: Formula | None = None
+    renewal: Formula | None = None
+    breach: Formula | None = None
+
+
+@dataclass(frozen=True)
 class Obligation:
     """What a party is bound to do or not to do, while a deal is in force.
 
     `options` are pairs (index of the decision in `Scenario.decisions`, index of the option).
     `by` is the age by which a duty must be done; None: every period. `due` names the obligation
     whose breach makes this one fall due. `verified` and `false_alarm` are probabilities.
+    `remembered` is the mean length in periods for which its breach is; None: as the deal says.
     """
 
     name: str
@@ -163,6 +173,7 @@ class Obligation:
     verified: Formula
     false_alarm: Formula
     label: str = ""
+    remembered: Formula | None = None
 
 
 @dataclass(frozen=True)
@@ -189,6 +200,7 @@ class Proposal:
     why: str = ""
     source: str = ""
     stated: tuple[str, ...] = ()
+    remembered: Remembered = Remembered()
 
 
 @dataclass(frozen=True)

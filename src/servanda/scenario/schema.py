@@ -333,6 +333,9 @@ class ObligationSection(_Strict):
     tolerance: int = Field(0, ge=0, description="How many noticed breaches are let pass.")
     verified: Number = Field(1.0, description="The probability that a breach is noticed.")
     false_alarm: Number = Field(0.0, description="The probability of a notice without a breach.")
+    remembered: Number | None = Field(
+        None, description="Periods its breach is remembered, on average; default: as the deal says."
+    )
     label: str = ""
 
 
@@ -350,6 +353,28 @@ OrderItem = Annotated[
 ]
 
 
+class RememberedSection(_Strict):
+    """How many periods each matter is remembered, on average."""
+
+    refusal: Number | None = Field(None, description="Who refused the offer; default: for ever.")
+    renewal: Number | None = Field(
+        None, description="Who declined to renew; default: not at all. Needs `renew: all_sign`."
+    )
+    breach: Number | None = Field(None, description="Who broke the deal; default: for ever.")
+
+
+def kind_of_memory(value: Any) -> str:
+    """Which form `remembered` has: one number, or a mapping of matters."""
+    numbers = {"value", "distribution"}
+    return "<matters>" if isinstance(value, dict) and not value.keys() & numbers else "<all>"
+
+
+Memory = Annotated[
+    Annotated[Number, Tag("<all>")] | Annotated[RememberedSection, Tag("<matters>")],
+    Discriminator(kind_of_memory),
+]
+
+
 class ProposalSection(_Reasoned):
     """A deal that can be signed."""
 
@@ -363,6 +388,9 @@ class ProposalSection(_Reasoned):
     renew: Literal["none", "automatic", "all_sign"] = "none"
     otherwise: Name = Field("never", description="What is on the table after a refusal or the end.")
     reopens: bool = Field(False, description="Whether it can be signed again after a breach.")
+    remembered: Memory | None = Field(
+        None, description="Periods a refusal and a breach are remembered, on average; or by matter."
+    )
     terms: dict[Name, TermValue] = Field({}, description="Terms left out stay as they are.")
     obligations: list[Name] | None = Field(None, description="Default: all.")
 

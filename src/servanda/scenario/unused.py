@@ -107,3 +107,45 @@ def warn_empty_deals(
                     on_key=True,
                     severity="warning",
                 )
+
+
+def warn_unread_memory(
+    document: Document,
+    names: Names,
+    proposals: Mapping[str, Proposal],
+    obligations: Mapping[str, Obligation],
+) -> None:
+    """Warn of lengths of memory for what nothing depends on."""
+
+    def matters(duty: str) -> bool:
+        """Whether anything depends on this breach being remembered."""
+        outlive = (o.survives for o in obligations.values())
+        return any(outlive) or not names.used.isdisjoint({"broken", "unsigned", f"broken.{duty}"})
+
+    def warn(path: tuple[str, ...], what: str, reads: str) -> None:
+        document.report(
+            path,
+            f"{'.'.join(path)}: nothing depends on {what}; {reads}",
+            on_key=True,
+            severity="warning",
+        )
+
+    for name, obligation in obligations.items():
+        if obligation.remembered is not None and not matters(name):
+            path = ("obligations", name, "remembered")
+            warn(path, "its breach being remembered", f"no formula reads broken.{name}")
+    for name, proposal in proposals.items():
+        path, memory = ("proposals", name, "remembered"), proposal.remembered
+        refusals = any(f"refused_by.{p}" in names.used for p in proposal.signatories)
+        breaches = any(matters(duty) for duty in proposal.obligations)
+        if memory.refusal is not None and memory.refusal is memory.breach:  # one number for both
+            if not refusals and not breaches:
+                warn(path, "who refused or broke it", "no formula reads refused_by or broken")
+            continue
+        for matter, length, read, word in (
+            ("refusal", memory.refusal, refusals, "refused_by of who signs"),
+            ("renewal", memory.renewal, refusals, "refused_by of who signs"),
+            ("breach", memory.breach, breaches, "broken"),
+        ):
+            if length is not None and not read:
+                warn((*path, matter), f"a {matter} being remembered", f"no formula reads {word}")
