@@ -51,7 +51,7 @@ def not_finite(
                 bad = np.argwhere(np.isnan(arrival[..., k]).any(axis=1))
                 if len(bad):
                     read_by = game.scenario.stocks[stock]
-                    found = [f for f in (read_by.next, read_by.shock) if f is not None]
+                    found = [read_by.next, *read_by.shock.values()]
                     return said(group, f"stocks.{stock}", found, bad[0])
             if table.branch is not None:
                 branch = np.asarray(table.branch)  # [setting, branch, a, g]

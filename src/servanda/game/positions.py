@@ -310,7 +310,7 @@ def _courses(
 def moving_names(scenario: Scenario, *stocks: str) -> frozenset[str]:
     """The names that the next values of these stocks (or all) depend on, by way of `let` too."""
     moving = [scenario.stocks[name] for name in stocks or scenario.stocks]
-    formulas = [f for s in moving for f in (s.next, s.shock) if f is not None]
+    formulas = [f for s in moving for f in (s.next, *s.shock.values())]
     return closure(scenario, formulas)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from servanda.errors import QuestionError
 from servanda.game.build import Game, build
+from servanda.game.disturbances import draws
 from servanda.game.grid import even_levels, usual_nodes
 from servanda.game.regimes import Variant
 from servanda.scenario.model import Scenario
@@ -58,14 +59,15 @@ def size_of(game: Game, levels: tuple[int, ...], by_interest: bool = False) -> S
     """The memory one world of a game takes while it is solved."""
     points = math.prod(levels)
     stocks = len(game.stocks)
+    shaken = len(draws(game.scenario))
     channels = len(game.parties) + (len(game.interests) if by_interest else 0)
     total = 0
     for group in game.groups:
         settings = len(group.settings.terms)
         live = group.live.shape[1]
         formulas = len(game.scenario.let) + len(game.interests) + 2 * stocks
-        tables = settings * group.moves * points * (channels + stocks + formulas)
-        actions = 3 * live * group.moves * points * channels
+        tables = settings * group.moves * points * (channels + shaken * stocks + formulas)
+        actions = (2 + shaken) * live * group.moves * points * channels
         mixed = live * group.breached.shape[1] * group.next_phase.shape[1] * points * channels
         total += 8 * (tables + actions + mixed)
     history = game.scenario.horizon + 1 + 20  # every period's values, and those being mixed

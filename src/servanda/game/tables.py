@@ -18,14 +18,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from servanda.game.build import Game
+from servanda.game.disturbances import draws
 from servanda.game.positions import Group, Settings, static_environment
 from servanda.game.tape import Tape, Writer, evaluate
 from servanda.scenario.formulas import Formula
-
-HERMITE = {  # 3-point Gauss-Hermite rule for a standard normal: nodes, weights
-    "nodes": (-np.sqrt(3.0), 0.0, np.sqrt(3.0)),
-    "weights": (1 / 6, 2 / 3, 1 / 6),
-}
 
 
 @dataclass(frozen=True)
@@ -244,19 +240,19 @@ def evaluate_group(
             [*results, *sheet.branches(), *sheet.conditions(conditions)]
         )
     found = _everywhere(game.tapes[key], places, p, stocks, period)
-    draws = _draws(game, game.stocks)
+    shaken = draws(game.scenario)
     flows = len(game.parties) + by_interest * len(game.interests)
     counts = [
         flows,
-        moving * len(draws) * len(game.stocks),
+        moving * len(shaken) * len(game.stocks),
         places.branches if places.branches > 1 else 0,
         len(conditions),
     ]
     flow, going, branch, opened = jnp.split(found, np.cumsum(counts)[:-1])
     return Tables(
         flow,
-        _by_draw(going, len(draws)),
-        jnp.array([w for _, w in draws]),
+        _by_draw(going, len(shaken)),
+        jnp.array([w for _, w in shaken]),
         branch if places.branches > 1 else None,
         {d: opened[k] > 0.5 for k, d in enumerate(conditions)},
     )
@@ -277,13 +273,13 @@ def arrivals(
         sheet = _Sheet(game, p.names, places)
         game.tapes[key] = sheet.writer.tape(sheet.next_stocks(moving))
     found = _everywhere(game.tapes[key], places, p, stocks, period)
-    draws = _draws(game, moving)
-    return _by_draw(found, len(draws)), jnp.array([w for _, w in draws])
+    shaken = draws(game.scenario, moving)
+    return _by_draw(found, len(shaken)), jnp.array([w for _, w in shaken])
 
 
-def _by_draw(found: Array, draws: int) -> Array:
+def _by_draw(found: Array, count: int) -> Array:
     """[draw, a, point, stock] from [draw and stock, a, point]."""
-    split = found.reshape(draws, found.shape[0] // draws, *found.shape[1:])
+    split = found.reshape(count, found.shape[0] // count, *found.shape[1:])
     return jnp.moveaxis(split, 1, -1)
 
 
@@ -295,19 +291,6 @@ def _everywhere(
     if places.pick is not None and tape.seen:
         seen = take(places.table[:, list(tape.seen)].T, places.pick, 1)
     return evaluate(tape, scalars, jnp.asarray(places.rows[list(tape.rows)]), stocks, seen)
-
-
-def _draws(game: Game, moving: Sequence[str]) -> list[tuple[dict[str, float], float]]:
-    """Every combination of shocks: standard normal numbers by stock, and its probability."""
-    draws: list[tuple[dict[str, float], float]] = [({}, 1.0)]
-    for name in moving:
-        if game.scenario.stocks[name].shock is not None:
-            draws = [
-                (z | {name: node}, w * weight)
-                for z, w in draws
-                for node, weight in zip(HERMITE["nodes"], HERMITE["weights"], strict=True)
-            ]
-    return draws
 
 
 class _Sheet:
@@ -369,12 +352,12 @@ class _Sheet:
     def next_stocks(self, moving: Sequence[str]) -> list[int]:
         """Of every shock draw, the next value of every stock."""
         w, found = self.writer, []
-        for z, _ in _draws(self.game, moving):
+        for z, _ in draws(self.game.scenario, moving):
             for name in moving:
                 stock = self.game.scenario.stocks[name]
                 x = self.value(stock.next)
-                if stock.shock is not None:
-                    spread = w.step("multiply", w.constant(z[name]), self.value(stock.shock))
+                for source, loading in stock.shock.items():
+                    spread = w.step("multiply", w.constant(z[source]), self.value(loading))
                     x = w.step("add", x, spread)
                 found.append(w.clip(x, stock.low, stock.high))
         return found

@@ -447,7 +447,7 @@ def same_as(scenario: Scenario, deal: Proposal) -> object:
 def _read(scenario: Scenario, deal: Proposal) -> frozenset[str]:
     every: list[Formula | None] = [*scenario.let.values()]
     every += [f for own in scenario.interests.values() for f in own.values()]
-    every += [f for s in scenario.stocks.values() for f in (s.next, s.shock)]
+    every += [f for s in scenario.stocks.values() for f in (s.next, *s.shock.values())]
     every += [f for p in scenario.phases.values() for f in p.next.values()]
     every += [f for d in scenario.decisions for f in (d.when, *d.option_when)]
     after = [deal, *(scenario.proposals.values() if deal.otherwise else ())]

@@ -581,7 +581,7 @@ def _limits(scenario: Scenario, name: str) -> tuple[float, float]:
     for stock in scenario.stocks.values():
         if stock.start.text == name:
             low, high = max(low, stock.low), min(high, stock.high)
-        if stock.shock is not None and stock.shock.text == name:
+        if stock.name in stock.shock and stock.shock[stock.name].text == name:
             low = max(low, 0.0)
     return low, high
 

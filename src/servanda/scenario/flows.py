@@ -15,9 +15,13 @@ from servanda.scenario.formulas import Formula, evaluate
 from servanda.scenario.model import Party, Phase, Stock, Terminal
 from servanda.scenario.names import Names
 from servanda.scenario.numbers import Numbers, interval, sorted_or_reported
-from servanda.scenario.schema import PartySection, PhaseSection, StockSection
+from servanda.scenario.schema import NUMBER_KEYS, PartySection, PhaseSection, StockSection
 
-MAX_SHOCKS = 2
+MAX_DISTURBANCES = 12
+"""Independent ones, in all: a period's values are averaged over twice as many draws."""
+
+OWN = "own"
+"""How a stock's own disturbance is called under its `shock`."""
 
 
 # --- parties --------------------------------------------------------------------------------
@@ -70,8 +74,13 @@ def declare_stocks(stocks: Mapping[str, StockSection], names: Names, numbers: Nu
         path: Path = ("stocks", name)
         names.own(name, "stock", path)
         names.declare(name, "stock", path)
-        for key in ("start", "shock"):
-            numbers.declare_inline((*path, key), getattr(section, key), f"{name}.{key}")
+        numbers.declare_inline((*path, "start"), section.start, f"{name}.start")
+    first: dict[str, Path] = {}
+    for name, section in stocks.items():
+        for source, place, raw, called in _loadings(name, section):
+            numbers.declare_inline(place, raw, called)
+            if source != OWN:
+                names.own(source, "disturbance", first.setdefault(source, place))
 
 
 def read_stocks(
@@ -83,9 +92,21 @@ def read_stocks(
         path: Path = ("stocks", name)
         low, high = interval((*path, "range"), section.range, names)
         start = numbers.number((*path, "start"), section.start, f"{name}.start", low=low, high=high)
-        shock = None
-        if section.shock is not None:
-            shock = numbers.number((*path, "shock"), section.shock, f"{name}.shock", low=0.0)
+        shock: dict[str, Formula] = {}
+        for source, place, raw, called in _loadings(name, section):
+            if source in NUMBER_KEYS:
+                # without its damaged kind, a distribution only looks like disturbances
+                if (*place[:-1], "distribution") not in names.document.damaged:
+                    names.document.report(
+                        place,
+                        f"'{source}' is a key of numbers and cannot name a disturbance in "
+                        f"stocks.{name}.shock; a number with a reason has 'value' too",
+                        on_key=True,
+                    )
+                continue
+            least = 0.0 if source == OWN else -math.inf
+            disturbance = name if source == OWN else source
+            shock[disturbance] = numbers.number(place, raw, called, low=least)
         following = names.read((*path, "next"), section.next, "flow")
         found[name] = Stock(
             name,
@@ -99,15 +120,36 @@ def read_stocks(
             section.why,
             section.source,
         )
-    shaken = [name for name, stock in found.items() if stock.shock is not None]
-    for name in shaken[MAX_SHOCKS:]:
-        names.document.report(
-            ("stocks", name, "shock"),
-            f"a third shock; at most {MAX_SHOCKS} stocks may have one "
-            f"(here: {', '.join(shaken[:MAX_SHOCKS])})",
-            on_key=True,
-        )
+    _count_disturbances(found, names)
     return found
+
+
+def _loadings(name: str, section: StockSection) -> list[tuple[str, Path, Any, str]]:
+    """Of every disturbance of a stock, its own being `OWN`: its name, where its number stands, what
+    stands there, and the automatic name of that number."""
+    path: Path = ("stocks", name, "shock")
+    raw = section.shock
+    if raw is None:
+        return []
+    if not isinstance(raw, dict):
+        return [(OWN, path, raw, f"{name}.shock")]
+    return [(key, (*path, key), value, f"{name}.shock.{key}") for key, value in raw.items()]
+
+
+def _count_disturbances(stocks: Mapping[str, Stock], names: Names) -> None:
+    """Report the first stock with which there are too many independent disturbances."""
+    known: set[str] = set()
+    for name, stock in stocks.items():
+        known |= stock.shock.keys()
+        if len(known) > MAX_DISTURBANCES:
+            names.document.report(
+                ("stocks", name, "shock"),
+                f"with stocks.{name}.shock there are {len(known)} independent disturbances; at "
+                f"most {MAX_DISTURBANCES} may be, so let stocks share some: "
+                "shock: {NAME: 0.1}",
+                on_key=True,
+            )
+            return
 
 
 def declare_phases(phases: Mapping[str, PhaseSection], names: Names) -> None:

@@ -68,8 +68,9 @@ class Hypothesis:
 class Stock:
     """A quantity on [low, high] that moves: `next` is its value a period later, before clipping.
 
-    `shock` is the standard deviation of a normal disturbance per period; `levels` is only a hint
-    for the grid.
+    `shock` is how far a standard normal disturbance moves it per period, by the disturbance's
+    name: its own bears the stock's name, and stocks that name the same one move together. `levels`
+    is only a hint for the grid.
     """
 
     name: str
@@ -79,7 +80,7 @@ class Stock:
     low: float
     high: float
     levels: int | None
-    shock: Formula | None
+    shock: Mapping[str, Formula]
     why: str = ""
     source: str = ""
 

@@ -57,6 +57,7 @@ _A: Final[dict[str, str]] = {
     "definition": "a definition under let",
     "term": "a term",
     "party": "a party",
+    "disturbance": "a disturbance of stocks",
     "calendar": "the calendar",
     "regime": "the state of the deal",
     "breach": "a breach of this period",
@@ -201,6 +202,8 @@ class Names:
                 if self.kinds[part] != "assumption"
             ]
             message += f"; read {', '.join(parts)}" if parts else ""
+        elif self.owners.get(name, ("",))[0] == "disturbance":
+            message = f"'{name}' is a disturbance of stocks; no formula can read it, in {place}"
         else:
             message = f"unknown name '{name}' in {place}"
             known = allowed(self.kinds)

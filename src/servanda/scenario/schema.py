@@ -153,6 +153,23 @@ Number = Annotated[
 Interval = Annotated[list[float], Field(min_length=2, max_length=2, description="[low, high]")]
 
 
+# Keys of a number, none of which can name a disturbance.
+NUMBER_KEYS: Final = frozenset(
+    key for form in (Valued, Pert, Normal, Lognormal) for key in form.model_fields
+)
+
+
+def _kind_of_shock(value: Any) -> str:
+    named = isinstance(value, dict) and not value.keys() & {"value", "distribution"}
+    return "<by disturbance>" if named else "<own>"
+
+
+Shock = Annotated[
+    Annotated[Number, Tag("<own>")]
+    | Annotated[dict[Name, Number], Field(min_length=1), Tag("<by disturbance>")],
+    Discriminator(_kind_of_shock),
+]
+
 # --- sections -------------------------------------------------------------------------------
 
 
@@ -185,7 +202,11 @@ class StockSection(_Reasoned):
     next: FormulaText = Field(description="Its value a period later; clipped to the range.")
     range: Interval = Field([0.0, 1.0], description="[low, high]")
     levels: int | None = Field(None, ge=2, le=1000, description="A hint for the grid.")
-    shock: Number | None = Field(None, description="Standard deviation of a disturbance a period.")
+    shock: Shock | None = Field(
+        None,
+        description="Standard deviation of a normal disturbance a period; or `{own: ..., NAME: "
+        "...}`: how far its own and named disturbances, which stocks can share, move it.",
+    )
     label: str = ""
 
 
