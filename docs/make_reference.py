@@ -41,6 +41,8 @@ SECTIONS = (
     ("obligations", "ObligationSection",
      "What a deal binds parties to. Each has either `never` or `must`. A mapping of names to:"),
     ("proposals", "ProposalSection", "Deals that can be signed. A mapping of names to:"),
+    ("proposals: what is remembered", "RememberedSection",
+     "`remembered` is a number of periods, 1 or more, or a mapping of:"),
     ("levers", "LeverSection",
      "What somebody could change, at a cost (see [levers.md](levers.md)). A mapping of names to:"),
     ("claims", "ClaimSection",
@@ -148,7 +150,7 @@ out, so guard a logarithm inside it: `log(max(x, 0.01))`.
 | `in_force`, `unsigned`, `expired`, `broken` | 1 in that state of the deal, else 0 |
 | `broken.OBLIGATION` | 1 if that breach ended the deal |
 | `breach.OBLIGATION` | 1 if this period's moves breach it, noticed or not |
-| `refused_by.PARTY` | 1 after a refusal by that party |
+| `refused_by.PARTY` | 1 after a refusal by that party, as long as it is remembered |
 
 The `when` of a decision or option may read assumptions, stocks, phases, terms, states of the deal,
 `period`, and the moves of decisions that come earlier in `order`. `while` may read terms. A number

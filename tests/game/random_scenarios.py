@@ -1,7 +1,8 @@
 """Small random scenarios with deals, for tests of what must hold in all of them.
 
 In: a seed. Out: a raw scenario (a dictionary) with every feature that the seed picks: phases,
-stocks, brackets, conditions, obligations, deals that end in different ways. Every payoff is an
+stocks, brackets, conditions, obligations, deals that end in different ways, breaches that are
+forgotten (in all but the first seed). Every payoff is an
 assumption, so that a scenario solved once is solved in many worlds without compiling again. No
 formula reads whether a deal is in force or who refused it: only terms and obligations make a
 difference between deal and no deal.
@@ -77,6 +78,10 @@ def raw_scenario(seed: int) -> dict[str, Any]:
             "single": {"signatories": ["b"], "terms": {"tax": "phased"}},
         },
     }
+    if seed > 0:
+        raw["assumptions"] |= {"memory": 2.5}
+        raw["proposals"]["deal"]["remembered"] = {"breach": "memory"}
+        raw["obligations"]["peace"]["remembered"] = "2*memory"
     indicators = _indicators(moves)
     if seed % 2 == 1:
         raw["phases"] = {

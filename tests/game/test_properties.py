@@ -48,6 +48,7 @@ def numbers(names: tuple[str, ...], modal: np.ndarray, draw: int) -> dict[str, f
     """Other numbers for a scenario's assumptions: payoffs, patience, acuity, verification."""
     rng = np.random.default_rng(draw)
     ranges = {"patience": (0.3, 0.97), "acuity": (0, 15), "verified": (0, 1), "alarm": (0, 0.4)}
+    ranges["memory"] = (1, 9)
     found = dict(zip(names, modal, strict=True))
     for name in names:
         low, high = ranges.get(name.partition("_")[0], (-1, 1))

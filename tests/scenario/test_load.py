@@ -319,6 +319,48 @@ def test_a_duty_that_would_end_before_it_falls_due_is_pointed_out():
     assert "it never binds without 'survives: true'" in warning.message
 
 
+REMEMBERED = (
+    SMALL
+    + "obligations:\n  one: {party: a, never: go}\n  two: {party: a, must: stay}\n"
+    + "proposals: {p: {signatories: [a], remembered: 3}}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("edit", "warnings"),
+    [
+        (("", ""), ["proposals.p.remembered: nothing depends on who refused or broke it"]),
+        (("gain: x", "gain: x - refused_by.a"), []),
+        (("gain: x", "gain: x - broken.two"), []),
+        (("must: stay", "must: stay, survives: true"), []),
+        (
+            ("remembered: 3", "remembered: {refusal: 3, breach: 4}"),
+            ["remembered.refusal: nothing depends", "remembered.breach: nothing depends"],
+        ),
+        (
+            ("must: stay", "must: stay, remembered: 9"),
+            ["obligations.two.remembered: nothing depends", "proposals.p.remembered: nothing"],
+        ),
+    ],
+)
+def test_a_memory_that_nothing_depends_on_is_pointed_out(edit, warnings):
+    found = loads(REMEMBERED.replace(*edit) if edit[0] else REMEMBERED, name="f").warnings
+    assert len(found) == len(warnings)
+    for finding, words in zip(found, warnings, strict=True):
+        assert words in finding.message
+
+
+def test_lengths_of_memory_are_assumptions_where_they_are_uncertain():
+    text = REMEMBERED.replace("gain: x", "gain: x - broken - refused_by.a")
+    uncertain = loads(text.replace("remembered: 3", "remembered: {refusal: [2, 3, 4], breach: 5}"))
+    assert list(uncertain.assumptions) == ["p.remembered.refusal"]
+    memory = uncertain.proposals["p"].remembered
+    assert (memory.refusal.text, memory.renewal) == ("p.remembered.refusal", None)
+    assert memory.breach.text == "5"
+    silent = loads(text.replace(", remembered: 3", "")).proposals["p"].remembered
+    assert (silent.refusal, silent.renewal, silent.breach) == (None, None, None)
+
+
 # --- all at once ----------------------------------------------------------------------------
 
 
@@ -398,3 +440,22 @@ def test_reading_a_scenario_waits_for_no_heavy_library():
 def test_the_modal_start_is_the_one_written(river):
     start = river.stocks["water"].start
     assert float(np.asarray(evaluate(start, {"water.start": 0.5}))) == 0.5
+
+
+def test_loadings_on_disturbances_are_numbers_with_dotted_names():
+    """Its own bears the stock's name; an uncertain loading is an assumption for levers to set."""
+    text = VALID.read_text(encoding="utf-8")
+    loadings = "{own: 0.02, storm: [-0.2, -0.1, 0.1], thaw: leak/2}"
+    text = text.replace("shock: 0.02", f"shock: {loadings}")
+    text = text.replace('hurry: "*0.5"', 'water.shock.own: "*0.5"')
+    scenario = loads(text)
+    shock = scenario.stocks["water"].shock
+    assert {name: f.text for name, f in shock.items() if name != "thaw"} == {
+        "water": "water.shock.own",
+        "storm": "water.shock.storm",
+    }
+    assert shock["thaw"].names == {"leak"}
+    assert scenario.assumptions["water.shock.own"].distribution.mode == 0.02
+    assert scenario.assumptions["water.shock.storm"].distribution.low == -0.2
+    assert scenario.stocks["trust"].shock == {}
+    assert not scenario.warnings

@@ -75,7 +75,7 @@ def rule(count: int) -> tuple[Float[np.ndarray, "draw count"], Float[np.ndarray,
     if count <= PRODUCT:
         pairs = list(zip(HERMITE["nodes"], HERMITE["weights"], strict=True))
         combined = list(itertools.product(pairs, repeat=count))
-        nodes = np.array([[z for z, _ in c] for c in combined]).reshape(-1, count)
+        nodes = np.array([[z for z, _ in c] for c in combined]).reshape(len(combined), count)
         return nodes, np.array([math.prod((w for _, w in c), start=1.0) for c in combined])
     corners = np.eye(count)
     if count >= REFLECTED:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from servanda.errors import QuestionError
-from servanda.scenario.formulas import evaluate
+from servanda.scenario.formulas import Formula, evaluate
 from servanda.scenario.model import Obligation, Proposal, Scenario
 
 MAX_REGIMES = 2000
@@ -359,12 +359,13 @@ class Graph:
     def _wait(self, regime: Regime) -> Regime:
         p = regime.proposal
         assert p is not None
-        blame = {"refused_by": regime.refused_by, "fade": regime.fade}
         if regime.age >= p.closes:  # the last chance has passed
             if p.otherwise is not None:
                 other = self.scenario.proposals[p.otherwise]
-                return Regime("unsigned", regime.variant, other, regime.ground, **blame)
-            return replace(self.never(regime.variant, regime.ground), **blame)
+                after = Regime("unsigned", regime.variant, other, regime.ground)
+            else:
+                after = self.never(regime.variant, regime.ground)
+            return replace(after, refused_by=regime.refused_by, fade=regime.fade)
         return replace(regime, age=regime.age + 1)
 
     def _tick(self, regime: Regime) -> Regime:

@@ -368,6 +368,8 @@ def _ends(scenario: Scenario, name: str) -> tuple[float, float]:
         return low, high
     if name.endswith((".verified", ".false_alarm")):
         return 0.0, 1.0
+    if ".remembered" in name:
+        return 1.0, np.inf
     reads = [p for p in scenario.parties.values() if name in p.patience.names]
     if reads:
         return _patient(scenario, name, low)

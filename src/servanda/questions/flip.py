@@ -578,6 +578,11 @@ def _limits(scenario: Scenario, name: str) -> tuple[float, float]:
     for duty in scenario.obligations.values():
         if name in (duty.verified.text, duty.false_alarm.text):
             low, high = max(low, 0.0), min(high, 1.0)
+        if duty.remembered is not None and duty.remembered.text == name:
+            low = max(low, 1.0)
+    for deal in scenario.proposals.values():
+        if any(f is not None and f.text == name for f in vars(deal.remembered).values()):
+            low = max(low, 1.0)
     for stock in scenario.stocks.values():
         if stock.start.text == name:
             low, high = max(low, stock.low), min(high, stock.high)

@@ -194,7 +194,10 @@ class Numbers:
         if name in self.assumptions and not isinstance(raw, str):
             formula = parse_formula(name)
         elif isinstance(raw, str):
+            found = len(self.names.document.findings)
             formula = self.names.read(path, raw, "constant")
+            if len(self.names.document.findings) > found:
+                return formula  # a stand-in: nothing can be said of its bounds
         elif isinstance(raw, int | float):
             formula = constant(raw)
         else:
