@@ -224,6 +224,32 @@ NOT_WRITTEN = (".pdf", ".jpg", ".jpeg", ".gif", ".eps", ".docx", ".xlsx")
 """What a page or picture cannot be written as."""
 
 
+def say_what_fine_costs(fine: bool, worlds: int | None) -> None:
+    """Say on standard error, before it starts, what `--fine` solves and how long it takes."""
+    if not fine:
+        return
+    from servanda.game.grid import FINER
+    from servanda.game.plan import FINE_WORLDS, WORLDS, Sizes
+
+    count = worlds or FINE_WORLDS
+    size, usual = Sizes.of(count, True), Sizes.of(WORLDS, False)
+
+    def work(n: int, s: Sizes) -> int:
+        return n + s.again + FINER * s.finer + ASIDE * (s.aside + FINER * s.aside_finer)
+
+    ratio = work(count, size) / work(WORLDS, usual)
+    print(
+        f"--fine: {count} worlds, {min(count, size.again)} of them again on a second grid and "
+        f"{min(count, size.finer)} on {FINER} times the points; about {ratio:.1f} times the work "
+        f"of {WORLDS} worlds without it",
+        file=sys.stderr,
+    )
+
+
+ASIDE = 5
+"""About how many solves of a deal what is asked beside it is worth."""
+
+
 def check_draws(worlds: int | None, seed: int) -> None:
     """Raise QuestionError for numbers of worlds and seeds that cannot be."""
     from servanda.errors import QuestionError

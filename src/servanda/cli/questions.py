@@ -26,6 +26,7 @@ from servanda.cli.plumbing import (
     load,
     present,
     progress,
+    say_what_fine_costs,
 )
 
 
@@ -56,6 +57,7 @@ def assess(
     from servanda.questions.assessment import Assessment
 
     check_picture(picture, out, Assessment)
+    say_what_fine_costs(fine, worlds)
     with progress(f"Assessing {deal}") as step:
         answer = ask(
             scenario,
@@ -95,6 +97,7 @@ def compare(
     from servanda.questions.compare import compare as ask
 
     check_picture(picture, out, Comparison)
+    say_what_fine_costs(fine, worlds)
     with progress("Comparing offers") as step:
         answer = ask(
             scenario,
