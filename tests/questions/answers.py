@@ -18,6 +18,7 @@ from servanda.questions.assessment import (
     Timing,
     Verdict,
 )
+from servanda.questions.holding import Holding
 from servanda.questions.spread import Spread, spread
 
 PARTIES = ("north", "south")
@@ -128,6 +129,7 @@ def made_up(
             Sensitivity("north", "greed", (0.5, 1.0), (3.6, 2.7), est(-0.9, 0.1)),
             Sensitivity("south", "pay.verified", (0.4, 0.8), (-1.2, -0.8), est(0.4, 0.1)),
         ),
+        "holding": Holding("offer", "month", (), (), w),
         "weight": labelled(w, world=world),
         "stakes": {"north": 2.0, "south": 0.5},
         "notes": (),

@@ -186,7 +186,8 @@ def test_a_created_problem_grows_with_a_stock() -> None:
     relief = sum(PATIENCE**t * 0.5 * (0.2 + growth * t) for t in range(PERIODS))
     assert answer.created is not None
     found = answer.created.relief["lower"]
-    assert found.value == pytest.approx(relief, rel=1e-6)  # linear in the stock: exact on any grid
+    # linear in the stock, so exact on any grid, but for what is left past the horizon
+    assert found.value == pytest.approx(relief, rel=1e-5)
     assert 0 < found.error < 0.1 * relief  # the worlds'
 
 
