@@ -40,9 +40,9 @@ class Sizes:
 
     @staticmethod
     def of(worlds: int, fine: bool) -> Sizes:
-        """A quarter of the worlds twice and on the finer grid; an eighth of what costs more."""
-        quarter, few = max(LEAST, worlds // 4), max(LEAST, worlds // 8)
-        return Sizes(quarter, quarter, few, few if fine else few // 2)
+        """An eighth of the worlds twice, on the finer grid, and of what costs more."""
+        few = max(LEAST, worlds // 8)
+        return Sizes(few, few, few, few if fine else few // 2)
 
 
 @dataclass(frozen=True)

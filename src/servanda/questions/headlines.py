@@ -22,6 +22,9 @@ from servanda.questions.outcomes import Outcomes, Solver
 Figure = Callable[[Outcomes], np.ndarray]
 """A figure [world] of outcomes."""
 
+DOUBTFUL = 0.15
+"""With such an error worlds are not counted by whether a deal is kept in them."""
+
 ROUNDING = 1e-9
 """Of what a difference is made of: smaller ones are none."""
 
@@ -69,8 +72,12 @@ class OverWorlds:
         return found
 
     def futures(self, deal: str) -> dict[str, float]:
-        """In what share of worlds a deal is kept, is not, or hangs on what parties expect."""
-        return two_futures(self.figure(at(kept, deal, -1)))
+        """In what share of worlds a deal is kept, is not, or hangs on what parties expect.
+
+        Empty where other grids say otherwise than the worlds' own.
+        """
+        figure = self.figure(at(kept, deal, -1))
+        return {} if figure.mean().error >= DOUBTFUL else two_futures(figure)
 
 
 def solve_over(

@@ -133,11 +133,11 @@ class Holding:
     guarantees: tuple[Guarantee, ...]
     weight: np.ndarray  # [world]
 
-    def block(self, start: int = 0) -> list[Block]:
-        """What is said of it on a page, from a period on."""
+    def block(self, start: int = 0, until: int | None = None) -> list[Block]:
+        """What is said of it on a page, from a period on and up to another."""
         from servanda.show.holding_page import block
 
-        return block(self, start)
+        return block(self, start, until)
 
     def picture(self, start: int = 0) -> Spec:
         """Slack over time, a panel a party: areas by interest, the sum as a line."""

@@ -31,14 +31,18 @@ COLUMNS = 4
 """Dates in a table."""
 
 
-def block(h: Holding, start: int = 0) -> list[Block]:
-    """Slack by party and date, when breaking first pays, what makes it up, and guarantees."""
+def block(h: Holding, start: int = 0, until: int | None = None) -> list[Block]:
+    """Slack by party and date, when breaking first pays, what makes it up, and guarantees.
+
+    Nothing is said of what comes after `until`.
+    """
     remark = "best way of keeping less best way of breaking, while in force; own units"
     found: list[Block] = [Heading("What holds it up", remark)]
     if not h.held:
         found.append(Paragraph("Nobody can break a duty while the deal is in force."))
         return found + _guarantees(h)
     last = int(max(x.periods[np.isfinite(x.mean())].max() for x in h.held))
+    last = last if until is None else min(last, until)
     at = dates(min(start, last), last, COLUMNS)
     heads = ("", *(f"{h.period} {t}" for t in at), f"breaking pays by {last}")
     rows = []

@@ -316,7 +316,11 @@ class _Page:
         held = self.answer.holding
         if not held.held:
             return []
-        return held.block()
+        mean = self.answer.survival_band().sel(statistic="mean").values
+        there = np.flatnonzero(
+            mean >= LIVES
+        )  # of what hardly is in force any more, nothing is said
+        return held.block(until=max(int(there.max()) if len(there) else 0, 1))
 
     def shams(self) -> list[Block]:
         rows = []
@@ -525,6 +529,9 @@ class _Page:
         low, _, high = band(over, self.answer.weight)
         return (name, _percent(x), percent_between(low, high), percent(central))
 
+
+LIVES = 0.01
+"""A deal is said to be held up as long as it is in force with this probability."""
 
 CHANCES = ("signs", "survival", "unaccused", "breaks", "accused", "expired")
 
