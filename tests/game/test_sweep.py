@@ -29,7 +29,7 @@ class Problem(NamedTuple):
     """One group of positions, all at random."""
 
     values: jax.Array
-    points: jax.Array  # [U, A, N, K]
+    points: jax.Array  # [U, D * A, N, K]
     table: jax.Array
     pattern: jax.Array
     flow: jax.Array
@@ -37,6 +37,7 @@ class Problem(NamedTuple):
     discount: jax.Array
     precision: jax.Array
     given: jax.Array
+    draw: jax.Array  # [D]
 
 
 Differentiable = tuple[jax.Array, ...]
@@ -50,13 +51,23 @@ def plan_of(sizes: tuple[int, ...], players: tuple[int, ...]) -> tuple[Stage, ..
     return tuple(out)
 
 
-def problem(levels: tuple[int, ...], channels: int, moves: int, nodes: int = 11) -> Problem:
+def problem(
+    levels: tuple[int, ...], channels: int, moves: int, nodes: int = 11, draws: int = 1
+) -> Problem:
+    """A group whose arrival points lie anywhere, or near each other where draws differ."""
     rng = np.random.default_rng(11)
     top = np.array(levels, float) - 1.0
     given = rng.uniform(size=(4, moves, nodes))
+    values = rng.normal(size=(3, int(np.prod(levels)), channels))
+    points = rng.uniform(size=(3, 1, moves, nodes, len(levels))) * top
+    # one in three draws goes far, the others may share a cell; some end at the edges
+    far = np.where(np.arange(draws) % 3 == 2, 1.0, 0.1)[:, None, None, None]
+    shift = rng.normal(size=(draws, 1, 1, len(levels))) * far * (draws > 1)
+    points = np.clip(points + shift, 0.0, top).reshape(3, draws * moves, nodes, len(levels))
+    draw = rng.uniform(0.1, 1.0, size=draws)
     return Problem(
-        jnp.asarray(rng.normal(size=(3, int(np.prod(levels)), channels))),
-        jnp.asarray(rng.uniform(size=(3, moves, nodes, len(levels))) * top),
+        jnp.asarray(values),
+        jnp.asarray(points),
         jnp.array([2, 0, 2, 2], jnp.int32),  # nobody reads the second
         jnp.asarray(rng.integers(0, 3, size=(4, moves)), jnp.int32),
         jnp.asarray(rng.normal(size=(5, channels, moves, nodes))),
@@ -64,12 +75,17 @@ def problem(levels: tuple[int, ...], channels: int, moves: int, nodes: int = 11)
         jnp.asarray(rng.uniform(0.8, 1.0, size=channels)),
         jnp.array([7.0, 0.0, 3.0]),
         jnp.asarray(given / given.sum(axis=1, keepdims=True)),
+        jnp.asarray(draw / draw.sum()),
     )
 
 
 def by_reference(x: Problem, plan: tuple[Stage, ...], levels: tuple[int, ...], scheme: Scheme,
                  given: bool) -> tuple[jax.Array, jax.Array]:  # fmt: skip
-    ahead = interpolate_reference(x.values, x.points, x.table, x.pattern, levels, scheme)
+    draws = x.draw.shape[0]
+    pattern = jnp.tile(x.pattern, (1, draws))
+    each = interpolate_reference(x.values, x.points, x.table, pattern, levels, scheme)
+    each = each.reshape(*each.shape[:2], draws, -1, each.shape[3])
+    ahead = jnp.einsum("d,rcdan->rcan", x.draw, each)
     q = x.flow[x.setting] + x.discount[:, None, None] * ahead
     if given:
         return jnp.sum(x.given[:, None] * q, axis=2), x.given
@@ -92,7 +108,7 @@ def by_kernel(x: Problem, plan: tuple[Stage, ...], levels: tuple[int, ...], sche
               given: bool) -> tuple[jax.Array, jax.Array]:  # fmt: skip
     out, joint = collapse(
         x.values, jnp.swapaxes(x.points, 2, 3), x.table, x.pattern, x.flow, x.setting, x.discount,
-        plan, x.precision, levels, scheme, x.given if given else None,
+        plan, x.precision, x.draw, levels, scheme, x.given if given else None,
     )  # fmt: skip
     assert joint is not None
     return out, joint
@@ -106,24 +122,29 @@ def need_kernel(levels: tuple[int, ...], scheme: Scheme, monkeypatch: pytest.Mon
 
 
 GROUPS = [
-    ((), 3, (3, 2), (0, 2)),
-    ((5,), 4, (2,), (1,)),
-    ((3, 1, 4), 3, (), ()),
-    ((3, 4, 2), 9, (2, 3, 2), (2, 0, 2)),
-    ((2, 3, 2, 3, 2), 4, (3, 2), (0, 1)),
+    ((), 3, (3, 2), (0, 2), 1),
+    ((), 3, (3, 2), (0, 2), 2),
+    ((5,), 4, (2,), (1,), 1),
+    ((5,), 4, (2,), (1,), 6),
+    ((3, 1, 4), 3, (), (), 1),
+    ((3, 1, 4), 3, (), (), 2),
+    ((3, 4, 2), 9, (2, 3, 2), (2, 0, 2), 1),
+    ((3, 4, 2), 9, (2, 3, 2), (2, 0, 2), 3),
+    ((2, 3, 2, 3, 2), 4, (3, 2), (0, 1), 1),
+    ((2, 3, 2, 3, 2), 4, (3, 2), (0, 1), 6),
 ]
 
 
 @pytest.mark.parametrize("given", [False, True])
 @pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize(("levels", "channels", "sizes", "players"), GROUPS)
+@pytest.mark.parametrize(("levels", "channels", "sizes", "players", "draws"), GROUPS)
 def test_kernel_and_reference_agree_with_their_gradients(
     levels: tuple[int, ...], channels: int, sizes: tuple[int, ...], players: tuple[int, ...],
-    scheme: Scheme, given: bool, monkeypatch: pytest.MonkeyPatch,
+    draws: int, scheme: Scheme, given: bool, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     need_kernel(levels, scheme, monkeypatch)
     plan = plan_of(sizes, players)
-    x = problem(levels, channels, int(np.prod(sizes)))
+    x = problem(levels, channels, int(np.prod(sizes)), draws=draws)
     rng = np.random.default_rng(12)
     nodes = x.points.shape[2]
     weigh_out = jnp.asarray(rng.normal(size=(4, channels, nodes)))

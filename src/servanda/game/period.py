@@ -245,6 +245,7 @@ def _compiled(
         discount,
         plan,
         p.precision,
+        op.tables.draw,
         method.grid.levels,
         method.scheme,
         given,
@@ -266,7 +267,7 @@ def _traced(
     keep: bool,
     spare: Array,
 ) -> tuple[Array, Array | None, Array]:
-    """The same step by step in JAX: any stages, masks, shocks and phases; nothing is spared."""
+    """The same step by step in JAX: any stages, masks and phases; nothing is spared."""
     discount = p.patience[channel_party(game, method.by_interest)][:, None, None]
     setting, course = jnp.asarray(group.setting)[rows], jnp.asarray(group.course)[rows]
     at = jnp.arange(rows.shape[0], dtype=jnp.int32)

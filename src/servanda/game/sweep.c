@@ -4,12 +4,13 @@
  * each stage's player chooses. Out: values before the moves and the probability of every joint
  * move, or their adjoint. The meaning is that of choice.play after interpolate:
  *
- *     Q[c] = flow[c, a, n] + discount[c] * interpolated[c],   p = softmax(sharpness * Q[player]),
+ *     ahead[c] = sum over draws of weight * interpolated[c],
+ *     Q[c] = flow[c, a, n] + discount[c] * ahead[c],   p = softmax(sharpness * Q[player]),
  *     W[c] = sum p Q[c],   stage by stage, the last first.
  *
  * Nodes are taken LANES at a time, and nothing of a block of nodes leaves the nearest cache until
  * its values are final: [R, C, A, N] arrays are neither written nor read (but by the adjoint, which
- * leaves the cotangent of the interpolated values to kernel.c). Compiled by native.py.
+ * leaves the cotangent of what lies ahead to kernel.c). Compiled by native.py.
  */
 
 /* Vectors wider than the machine's are slow: compilers take them apart badly. */
@@ -31,15 +32,17 @@ struct play {
   int64_t stages, size[MOST_STAGES], player[MOST_STAGES], entries[MOST_STAGES + 1];
   int64_t start[MOST_STAGES + 2]; /* of each level, when all are kept one after another */
   const double *flow, *discount, *sharpness;
+  const double *draw;            /* [D] the weights of the draws */
   const int32_t *setting;        /* [R] which table of flows each row reads */
   int64_t settings;
   const double *given;           /* [R, A, N] probabilities that are not chosen but used */
   double *out, *joint;           /* [R, C, N] and [R, A, N]; joint may be missing */
   const double *d_out, *d_joint; /* cotangents of these */
-  double *d_ahead;               /* [R, C, A, N] of the interpolated values */
+  double *d_ahead;               /* [R, C, A, N] of what lies ahead */
   double *d_flow, *d_discount, *d_sharpness, *d_given;
   /* Of one block of nodes: [row, a, c], and by level [entry], [entry, c]. */
   lanes *payoff, *chance, *joined, *d_chance, *worth, *d_worth, *sum_discount, *sum_sharpness;
+  struct term *terms; /* of one joint move, [draw and corner] */
 };
 
 /* A block of nodes: how many there are, and the rows that read its table. */
@@ -129,6 +132,28 @@ INLINE void hand_over(const int payoffs, const struct play *g, vec value[LANES],
   }
 }
 
+/* The terms of all draws at a block's nodes after one joint move; returns how many there are. */
+INLINE int64_t weigh_draws(const struct play *g, const struct block *b, int64_t a) {
+  const struct job *j = &g->job;
+  int64_t count = 0;
+  for (int64_t d = 0; d < j->draws; d++) {
+    lanes point[ROOM];
+    const int64_t move = (b->table * j->draws + d) * j->moves + a;
+    const double *points = j->points + move * j->nodes * j->coordinates + b->first;
+    UNROLL for (int k = 0; k < K; k++) point[k] = read(points + j->axis[k], b->count);
+    /* More streams than a processor follows by itself: ask for the next block's part of each. */
+    UNROLL for (int k = 0; k < K; k++) __builtin_prefetch(points + j->axis[k] + LANES);
+    struct term *own = g->terms + count;
+    weigh(SCHEME, j, point, own);
+    count += CORNERS;
+    if (j->draws == 1) break; /* it weighs one */
+    for (int i = 0; i < CORNERS; i++)
+      UNROLL for (int c = 0; c < (SCHEME >= QUADRATIC ? 1 + K : 1); c++)
+        *(lanes *)own[i].factor[c] *= g->draw[d];
+  }
+  return count;
+}
+
 /* Every joint move of every row of a block: `payoff` [row, a, c]. Compiled once for all callers:
  * it is most of this file. */
 static __attribute__((noinline)) void arrive_all(const int payoffs, const struct play *g,
@@ -138,14 +163,7 @@ static __attribute__((noinline)) void arrive_all(const int payoffs, const struct
   const int64_t fours = (j->channels + 3) / 4, units = b->rows * fours;
   const int64_t width = scheme >= QUADRATIC ? 4 * (1 + K) : 4;
   for (int64_t a = 0; a < j->moves; a++) {
-    struct terms terms;
-    lanes point[ROOM];
-    const int64_t move = b->table * j->moves + a;
-    const double *points = j->points + move * j->nodes * j->coordinates + b->first;
-    UNROLL for (int k = 0; k < K; k++) point[k] = read(points + j->axis[k], b->count);
-    /* More streams than a processor follows by itself: ask for the next block's part of each. */
-    UNROLL for (int k = 0; k < K; k++) __builtin_prefetch(points + j->axis[k] + LANES);
-    weigh(scheme, j, point, &terms);
+    const int64_t count = weigh_draws(g, b, a);
     /* A unit is one row's four channels. */
     for (int64_t first = 0; first < units; first += TOGETHER) {
       const int some = units - first < TOGETHER ? (int)(units - first) : TOGETHER;
@@ -156,7 +174,7 @@ static __attribute__((noinline)) void arrive_all(const int payoffs, const struct
         rows[q] = j->rows + j->pattern[r * j->moves + a] * j->grid * j->width +
                   (first + q) % fours * width;
       }
-      add_up_some(scheme, some, &terms, rows, value);
+      add_up_some(scheme, some, g->terms, count, rows, value);
       for (int q = 0; q < some; q++) {
         const int64_t i = (first + q) / fours, r = b->row[i];
         const double *flow = flow_of(g, r, a) + b->first;
@@ -401,8 +419,9 @@ static void *lend(struct play *g, int64_t **row) {
     for (int64_t r = 0; r < j->regimes; r++) rows += j->table[r] == u;
     if (rows > most) most = rows;
   }
+  const int64_t terms = j->draws * CORNERS * (int64_t)(sizeof(struct term) / sizeof(lanes));
   const int64_t size = most * j->moves * channels + 3 * total + 2 * (total + 1) * channels +
-                       channels + g->stages + (j->regimes + LANES - 1) / LANES;
+                       channels + g->stages + terms + (j->regimes + LANES - 1) / LANES;
   lanes *memory = aligned_alloc(sizeof(lanes), sizeof(lanes) * (size_t)size), *next = memory;
   if (memory == NULL) return NULL;
   g->payoff = next, next += most * j->moves * channels;
@@ -413,6 +432,7 @@ static void *lend(struct play *g, int64_t **row) {
   g->d_worth = next, next += (total + 1) * channels;
   g->sum_discount = next, next += channels;
   g->sum_sharpness = next, next += g->stages;
+  g->terms = (struct term *)next, next += terms;
   *row = (int64_t *)next;
   for (int64_t c = 0; c < channels; c++) g->sum_discount[c] = all(0.0);
   for (int64_t k = 0; k < g->stages; k++) g->sum_sharpness[k] = all(0.0);
@@ -428,11 +448,12 @@ INLINE double sum(lanes x) {
 /* ---- the border with XLA ---- */
 
 /* Arguments: those of read_grid, points by stock; flow [S, C, A, N], which of them each row reads
- * [R], discount [C], and sharpness [stage] or given probabilities [R, A, N]; then cotangents. Attributes: those of read_grid, and
- * the stages' sizes and players (the channel of the player's own total). */
+ * [R], discount [C], sharpness [stage] or given probabilities [R, A, N], and the weights of the draws
+ * [D]; then cotangents. Attributes: those of read_grid, and the stages' sizes and players (the channel
+ * of the player's own total). */
 static XLA_FFI_Error *read_play(const XLA_FFI_CallFrame *frame, int cotangents, int results,
                                 struct play *g, enum scheme *scheme) {
-  if (frame->args.size != 8 + cotangents || frame->rets.size != results)
+  if (frame->args.size != 9 + cotangents || frame->rets.size != results)
     return refuse(frame, "sweep kernel: wrong number of buffers");
   memset(g, 0, sizeof *g);
   XLA_FFI_Error *error = read_grid(frame, result(frame, results - 1), &g->job, scheme);
@@ -454,9 +475,12 @@ static XLA_FFI_Error *read_play(const XLA_FFI_CallFrame *frame, int cotangents, 
   }
   const XLA_FFI_Buffer *flow = argument(frame, 4), *setting = argument(frame, 5);
   const XLA_FFI_Buffer *discount = argument(frame, 6), *choice = argument(frame, 7);
+  const XLA_FFI_Buffer *draw = argument(frame, 8);
   const int chosen = is(choice, XLA_FFI_DataType_F64, 1);
   if (j->stride != 1 && j->coordinates > 1)
     return refuse(frame, "sweep kernel: points must come by stock");
+  if (!is(draw, XLA_FFI_DataType_F64, 1) || draw->dims[0] != j->draws || j->draws < 1)
+    return refuse(frame, "sweep kernel: draws do not fit the points");
   if (!is(flow, XLA_FFI_DataType_F64, 4) || !is(setting, XLA_FFI_DataType_S32, 1) ||
       setting->dims[0] != j->regimes || flow->dims[1] != j->channels || flow->dims[2] != j->moves || flow->dims[3] != j->nodes ||
       !is(discount, XLA_FFI_DataType_F64, 1) || discount->dims[0] != j->channels ||
@@ -465,7 +489,7 @@ static XLA_FFI_Error *read_play(const XLA_FFI_CallFrame *frame, int cotangents, 
                    choice->dims[1] != j->moves || choice->dims[2] != j->nodes)))
     return refuse(frame, "sweep kernel: flows, discounts or choices do not fit the game");
   g->flow = flow->data, g->setting = setting->data, g->settings = flow->dims[0];
-  g->discount = discount->data;
+  g->discount = discount->data, g->draw = draw->data;
   for (int64_t r = 0; r < j->regimes; r++)
     if (g->setting[r] < 0 || g->setting[r] >= g->settings)
       return refuse(frame, "sweep kernel: a row reads flows that are not there");
@@ -511,8 +535,8 @@ static void end(const struct play *g, void *memory) {
   free(memory);
 }
 
-/* More arguments: cotangents of values and joint probabilities (or empty). Results: cotangents of the
- * interpolated values [R, C, A, N], flow, discount and sharpness; the rows. */
+/* More arguments: cotangents of values and joint probabilities (or empty). Results: cotangents of
+ * what lies ahead [R, C, A, N], flow, discount and sharpness; the rows. */
 XLA_FFI_Error *servanda_sweep_backward(XLA_FFI_CallFrame *frame) {
   if (answers_metadata(frame)) return NULL;
   struct play g;
@@ -521,8 +545,8 @@ XLA_FFI_Error *servanda_sweep_backward(XLA_FFI_CallFrame *frame) {
   XLA_FFI_Error *error = read_play(frame, 2, 5, &g, &scheme);
   if (error) return error;
   if (!g.sharpness) return refuse(frame, "sweep kernel: no sharpness");
-  g.d_out = argument(frame, 8)->data;
-  g.d_joint = argument(frame, 9)->dims[0] ? argument(frame, 9)->data : NULL;
+  g.d_out = argument(frame, 9)->data;
+  g.d_joint = argument(frame, 10)->dims[0] ? argument(frame, 10)->data : NULL;
   g.d_ahead = result(frame, 0)->data, g.d_flow = result(frame, 1)->data;
   g.d_discount = result(frame, 2)->data, g.d_sharpness = result(frame, 3)->data;
   void *memory = lend(&g, &row);
@@ -543,7 +567,7 @@ XLA_FFI_Error *servanda_evaluate_backward(XLA_FFI_CallFrame *frame) {
   XLA_FFI_Error *error = read_play(frame, 1, 4, &g, &scheme);
   if (error) return error;
   if (!g.given) return refuse(frame, "sweep kernel: no probabilities given");
-  g.d_out = argument(frame, 8)->data;
+  g.d_out = argument(frame, 9)->data;
   g.d_given = result(frame, 0)->data, g.d_flow = result(frame, 1)->data;
   g.d_discount = result(frame, 2)->data;
   void *memory = lend(&g, &row);
