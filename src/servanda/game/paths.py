@@ -254,7 +254,18 @@ def simulate_paths(
             member = row >= 0
             row = jnp.maximum(row, 0)
             z = at_states(
-                game, group, there, now, v, live[k], row, s.x, t, broken_ones, quiet=quiet
+                game,
+                group,
+                there,
+                now,
+                v,
+                live[k],
+                row,
+                s.x,
+                t,
+                broken_ones,
+                quiet=quiet,
+                member=member,
             )
             # the move and what is noticed of it, given that the deal stays in force if it must
             share = z.probability

@@ -2,9 +2,9 @@
 
 In: a group's mixed value functions, arrival points, flows, and its stages of play. Out: the values
 before the moves and the probability of every joint move. One kernel (sweep.c) interpolates,
-averages over shocks, adds flows and collapses the stages while a few nodes lie in the nearest cache;
-its meaning is that of `interpolate` followed by `choice.play`, and that is what runs wherever
-`usable` says no. Index letters as in `interpolate`; D are the draws of the shocks.
+averages over shocks, adds flows and collapses the stages while a few nodes lie in the nearest
+cache; its meaning is that of `interpolate` followed by `choice.play`, and that is what runs
+wherever `usable` says no. Index letters as in `interpolate`; D are the draws of the shocks.
 """
 
 from __future__ import annotations
