@@ -38,6 +38,7 @@ class Problem(NamedTuple):
     precision: jax.Array
     given: jax.Array
     draw: jax.Array  # [D]
+    opened: tuple[jax.Array | None, ...] = ()  # of every stage [S, before * size, N]
 
 
 Differentiable = tuple[jax.Array, ...]
@@ -91,24 +92,36 @@ def by_reference(x: Problem, plan: tuple[Stage, ...], levels: tuple[int, ...], s
         return jnp.sum(x.given[:, None] * q, axis=2), x.given
     group: Any = None  # nothing is masked
     moves = x.pattern.shape[1]
-    out, policy, _ = _play(q, group, plan, x.precision)
-    joint = joint_probability(plan, policy, moves)
+    opened = {
+        k: jnp.repeat(ok, plan[k].after, axis=1)[x.setting]
+        for k, ok in enumerate(x.opened)
+        if ok is not None
+    }
+    out, policy, _ = _play(q, group, plan, x.precision, opened)
+    joint = joint_probability(plan, policy, moves)  # may lack rows and nodes
     return out, jnp.broadcast_to(joint, (*x.pattern.shape, x.points.shape[2]))
 
 
-def _play(q: jax.Array, group: Any, plan: tuple[Stage, ...], precision: jax.Array) -> Any:
+def _play(
+    q: jax.Array,
+    group: Any,
+    plan: tuple[Stage, ...],
+    precision: jax.Array,
+    opened: dict[int, jax.Array],
+) -> Any:
     class Free:
         options = tuple(tuple(range(stage.size)) for stage in plan)
         allowed = np.ones((1, len(plan), max([stage.size for stage in plan] or [1])), bool)
 
-    return play(q, Free, plan, precision, jnp.asarray(Free.allowed)[..., None], {})  # type: ignore[arg-type]
+    return play(q, Free, plan, precision, jnp.asarray(Free.allowed)[..., None], opened)  # type: ignore[arg-type]
 
 
 def by_kernel(x: Problem, plan: tuple[Stage, ...], levels: tuple[int, ...], scheme: Scheme,
               given: bool) -> tuple[jax.Array, jax.Array]:  # fmt: skip
     out, joint = collapse(
         x.values, jnp.swapaxes(x.points, 2, 3), x.table, x.pattern, x.flow, x.setting, x.discount,
-        plan, x.precision, x.draw, levels, scheme, x.given if given else None,
+        plan, x.precision, x.draw,
+        x.opened or (None,) * len(plan), levels, scheme, x.given if given else None,
     )  # fmt: skip
     assert joint is not None
     return out, joint
@@ -144,10 +157,17 @@ def test_kernel_and_reference_agree_with_their_gradients(
 ) -> None:  # fmt: skip
     need_kernel(levels, scheme, monkeypatch)
     plan = plan_of(sizes, players)
-    x = problem(levels, channels, int(np.prod(sizes)), draws=draws)
+    compare(
+        problem(levels, channels, int(np.prod(sizes)), draws=draws), plan, levels, scheme, given
+    )
+
+
+def compare(x: Problem, plan: tuple[Stage, ...], levels: tuple[int, ...], scheme: Scheme,
+            given: bool) -> None:  # fmt: skip
+    """Values, probabilities and the derivatives of both are the same both ways."""
     rng = np.random.default_rng(12)
     nodes = x.points.shape[2]
-    weigh_out = jnp.asarray(rng.normal(size=(4, channels, nodes)))
+    weigh_out = jnp.asarray(rng.normal(size=(4, x.values.shape[2], nodes)))
     weigh_joint = jnp.asarray(rng.normal(size=(4, *x.pattern.shape[1:], nodes)))
 
     def figure(function: Callable[..., tuple[jax.Array, jax.Array]]) -> Callable[..., Any]:
@@ -164,6 +184,37 @@ def test_kernel_and_reference_agree_with_their_gradients(
     slow, expected = figure(by_reference)(*inputs)
     for a, b in zip((*found, *fast), (*expected, *slow), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-12)
+
+
+def closed(x: Problem, plan: tuple[Stage, ...], which: tuple[int, ...]) -> Problem:
+    """Some options of these stages are closed, never all of them."""
+    rng = np.random.default_rng(13)
+    settings, _, _, nodes = x.flow.shape
+    opened: list[jax.Array | None] = [None] * len(plan)
+    for k in which:
+        ok = rng.random(size=(settings, plan[k].before, plan[k].size, nodes)) < 0.5
+        ok[:, :, -1] |= ~ok.any(axis=2)
+        opened[k] = jnp.asarray(ok.reshape(settings, -1, nodes))
+    return x._replace(opened=tuple(opened))
+
+
+@pytest.mark.parametrize("which", [(1,), (0, 2), (0, 1, 2)])
+def test_what_is_closed_is_never_chosen(
+    which: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels: tuple[int, ...] = (3, 4, 2)
+    scheme: Scheme = "limited"
+    need_kernel(levels, scheme, monkeypatch)
+    plan = plan_of((2, 3, 2), (2, 0, 2))
+    x = closed(problem(levels, 9, 12, draws=3), plan, which)
+    _, joint = by_kernel(x, plan, levels, scheme, False)
+    for k in which:
+        ok = x.opened[k]
+        assert ok is not None
+        shut = ~jnp.repeat(ok, plan[k].after, axis=1)[x.setting]
+        assert (np.asarray(joint)[np.asarray(shut)] == 0).all()
+    np.testing.assert_allclose(joint.sum(axis=1), 1.0, rtol=1e-14)
+    compare(x, plan, levels, scheme, False)
 
 
 @pytest.mark.parametrize("sharpness", [0.0, 1e-3, 40.0, 1e12])

@@ -21,6 +21,7 @@
 #endif
 #include "kernel.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { MOST_STAGES = 32 };
@@ -33,6 +34,8 @@ struct play {
   int64_t start[MOST_STAGES + 2]; /* of each level, when all are kept one after another */
   const double *flow, *discount, *sharpness;
   const double *draw;            /* [D] the weights of the draws */
+  const double *open;            /* [S, masked, N] whether a stage's entry and option can be taken */
+  int64_t masked, mask[MOST_STAGES]; /* where each stage's begin, -1: all are open */
   const int32_t *setting;        /* [R] which table of flows each row reads */
   int64_t settings;
   const double *given;           /* [R, A, N] probabilities that are not chosen but used */
@@ -185,13 +188,44 @@ static __attribute__((noinline)) void arrive_all(const int payoffs, const struct
   }
 }
 
+/* Which entries and options of one stage are open at a block's nodes; none given: all. */
+struct mask {
+  const double *open; /* `apart` from one to the next */
+  int64_t apart, count;
+};
+
+INLINE struct mask mask_of(const struct play *g, const struct block *b, int64_t r, int64_t k) {
+  struct mask m = {NULL, g->job.nodes, b->count};
+  if (g->mask[k] >= 0)
+    m.open = g->open + (g->setting[r] * g->masked + g->mask[k]) * m.apart + b->first;
+  return m;
+}
+
+INLINE marks is_open(const struct mask *m, int64_t i) {
+  return read(m->open + i * m->apart, m->count) > 0.5;
+}
+
 /* The choices of one stage, for every entry: from payoffs [entry, option, c] to chances [entry,
  * option] and mean payoffs [entry, c], which may lie where the payoffs do. Step by step over all
  * entries, since one exponential has to wait for itself and many need not. */
 INLINE void choose(int64_t entries, int64_t size, int64_t channels, int64_t player,
-                   lanes sharpness, const lanes *payoff, lanes *chance, lanes *mean) {
+                   lanes sharpness, const struct mask *mask, const lanes *payoff, lanes *chance,
+                   lanes *mean) {
   for (int64_t e = 0; e < entries; e++) {
     const lanes *own = payoff + e * size * channels + player;
+    if (mask->open) {
+      /* a closed option counts as the best one until exponentials are taken */
+      lanes best = all(-INFINITY);
+      for (int64_t s = 0; s < size; s++) {
+        const lanes x = own[s * channels];
+        best = either(is_open(mask, e * size + s) & (x > best), x, best);
+      }
+      for (int64_t s = 0; s < size; s++) {
+        const lanes x = sharpness * (own[s * channels] - best);
+        chance[e * size + s] = either(is_open(mask, e * size + s), x, all(0.0));
+      }
+      continue;
+    }
     lanes best = own[0];
     for (int64_t s = 1; s < size; s++)
       best = either(own[s * channels] > best, own[s * channels], best);
@@ -202,6 +236,9 @@ INLINE void choose(int64_t entries, int64_t size, int64_t channels, int64_t play
   for (; at + 4 <= entries * size; at += 4)
     UNROLL for (int i = 0; i < 4; i++) chance[at + i] = exponential(chance[at + i]);
   for (; at < entries * size; at++) chance[at] = exponential(chance[at]);
+  if (mask->open)
+    for (int64_t i = 0; i < entries * size; i++)
+      chance[i] = either(is_open(mask, i), chance[i], all(0.0));
   for (int64_t e = 0; e < entries; e++) {
     lanes total = chance[e * size];
     for (int64_t s = 1; s < size; s++) total += chance[e * size + s];
@@ -228,9 +265,11 @@ INLINE void collapse(const struct play *g, int64_t r, const struct block *b, lan
         payoff[c] = p * payoff[a * channels + c] + (a ? payoff[c] : all(0.0));
     }
   } else {
-    for (int64_t k = g->stages; k-- > 0;)
-      choose(g->entries[k], g->size[k], channels, g->player[k], all(g->sharpness[k]), payoff,
+    for (int64_t k = g->stages; k-- > 0;) {
+      const struct mask mask = mask_of(g, b, r, k);
+      choose(g->entries[k], g->size[k], channels, g->player[k], all(g->sharpness[k]), &mask, payoff,
              g->chance + g->start[k + 1], payoff);
+    }
   }
   for (int64_t c = 0; c < channels; c++)
     write(g->out + (r * channels + c) * j->nodes + b->first, payoff[c], b->count);
@@ -289,10 +328,12 @@ INLINE void collapse_keeping(const struct play *g, const struct block *b, int64_
       leaves[a * channels + c] =
           read(g->flow + at, b->count) + g->discount[c] * ahead[a * channels + c];
     }
-  for (int64_t k = g->stages; k-- > 0;)
-    choose(g->entries[k], g->size[k], channels, g->player[k], all(g->sharpness[k]),
+  for (int64_t k = g->stages; k-- > 0;) {
+    const struct mask mask = mask_of(g, b, r, k);
+    choose(g->entries[k], g->size[k], channels, g->player[k], all(g->sharpness[k]), &mask,
            g->worth + g->start[k + 1] * channels, g->chance + g->start[k + 1],
            g->worth + g->start[k] * channels);
+  }
 }
 
 /* Cotangents of the joint probabilities, carried back to the chances of every stage. */
@@ -448,19 +489,22 @@ INLINE double sum(lanes x) {
 /* ---- the border with XLA ---- */
 
 /* Arguments: those of read_grid, points by stock; flow [S, C, A, N], which of them each row reads
- * [R], discount [C], sharpness [stage] or given probabilities [R, A, N], and the weights of the draws
- * [D]; then cotangents. Attributes: those of read_grid, and the stages' sizes and players (the channel
- * of the player's own total). */
+ * [R], discount [C], sharpness [stage] or given probabilities [R, A, N], the weights of the draws [D],
+ * and what is open [S, masked, N]; then cotangents. Attributes: those of read_grid, the stages' sizes
+ * and players (the channel of the player's own total), and where among `masked` each stage's entries
+ * and options begin (-1: all are open). */
 static XLA_FFI_Error *read_play(const XLA_FFI_CallFrame *frame, int cotangents, int results,
                                 struct play *g, enum scheme *scheme) {
-  if (frame->args.size != 9 + cotangents || frame->rets.size != results)
+  if (frame->args.size != 10 + cotangents || frame->rets.size != results)
     return refuse(frame, "sweep kernel: wrong number of buffers");
   memset(g, 0, sizeof *g);
   XLA_FFI_Error *error = read_grid(frame, result(frame, results - 1), &g->job, scheme);
   if (error) return error;
   const struct job *j = &g->job;
   const XLA_FFI_Array *sizes = attribute(frame, "sizes"), *players = attribute(frame, "players");
-  if (!sizes || !players || sizes->size != players->size || sizes->size > MOST_STAGES ||
+  const XLA_FFI_Array *masks = attribute(frame, "masks");
+  if (!sizes || !players || !masks || sizes->size != players->size ||
+      sizes->size != masks->size || masks->dtype != XLA_FFI_DataType_S64 || sizes->size > MOST_STAGES ||
       sizes->dtype != XLA_FFI_DataType_S64 || players->dtype != XLA_FFI_DataType_S64)
     return refuse(frame, "sweep kernel: sizes or players missing");
   g->stages = (int64_t)sizes->size;
@@ -488,6 +532,17 @@ static XLA_FFI_Error *read_play(const XLA_FFI_CallFrame *frame, int cotangents, 
       (!chosen && (!is(choice, XLA_FFI_DataType_F64, 3) || choice->dims[0] != j->regimes ||
                    choice->dims[1] != j->moves || choice->dims[2] != j->nodes)))
     return refuse(frame, "sweep kernel: flows, discounts or choices do not fit the game");
+  const XLA_FFI_Buffer *open = argument(frame, 9);
+  if (!is(open, XLA_FFI_DataType_F64, 3))
+    return refuse(frame, "sweep kernel: what is open does not fit the game");
+  g->open = open->data, g->masked = open->dims[1];
+  for (int64_t k = 0; k < g->stages; k++) {
+    g->mask[k] = ((const int64_t *)masks->data)[k];
+    if (g->mask[k] >= 0 &&
+        (g->mask[k] + g->entries[k + 1] > g->masked || open->dims[0] != flow->dims[0] ||
+         open->dims[2] != j->nodes))
+      return refuse(frame, "sweep kernel: what is open does not fit the game");
+  }
   g->flow = flow->data, g->setting = setting->data, g->settings = flow->dims[0];
   g->discount = discount->data, g->draw = draw->data;
   for (int64_t r = 0; r < j->regimes; r++)
@@ -545,8 +600,8 @@ XLA_FFI_Error *servanda_sweep_backward(XLA_FFI_CallFrame *frame) {
   XLA_FFI_Error *error = read_play(frame, 2, 5, &g, &scheme);
   if (error) return error;
   if (!g.sharpness) return refuse(frame, "sweep kernel: no sharpness");
-  g.d_out = argument(frame, 9)->data;
-  g.d_joint = argument(frame, 10)->dims[0] ? argument(frame, 10)->data : NULL;
+  g.d_out = argument(frame, 10)->data;
+  g.d_joint = argument(frame, 11)->dims[0] ? argument(frame, 11)->data : NULL;
   g.d_ahead = result(frame, 0)->data, g.d_flow = result(frame, 1)->data;
   g.d_discount = result(frame, 2)->data, g.d_sharpness = result(frame, 3)->data;
   void *memory = lend(&g, &row);
@@ -567,7 +622,7 @@ XLA_FFI_Error *servanda_evaluate_backward(XLA_FFI_CallFrame *frame) {
   XLA_FFI_Error *error = read_play(frame, 1, 4, &g, &scheme);
   if (error) return error;
   if (!g.given) return refuse(frame, "sweep kernel: no probabilities given");
-  g.d_out = argument(frame, 9)->data;
+  g.d_out = argument(frame, 10)->data;
   g.d_given = result(frame, 0)->data, g.d_flow = result(frame, 1)->data;
   g.d_discount = result(frame, 2)->data;
   void *memory = lend(&g, &row);
