@@ -135,10 +135,27 @@ INLINE void hand_over(const int payoffs, const struct play *g, vec value[LANES],
   }
 }
 
-/* The terms of all draws at a block's nodes after one joint move; returns how many there are. */
+enum { COLUMNS = SCHEME >= QUADRATIC ? 1 + K : 1 }; /* factors of a term */
+
+/* Add a term to another at the nodes where both have the same corner, and leave nothing of it there;
+ * returns whether nothing is left of it at all. */
+INLINE int merge(struct term *into, struct term *from) {
+  const marks same = *(const marks *)into->place == *(const marks *)from->place;
+  UNROLL for (int c = 0; c < COLUMNS; c++) {
+    lanes *mine = (lanes *)from->factor[c];
+    *(lanes *)into->factor[c] += either(same, *mine, all(0.0));
+    *mine = either(same, all(0.0), *mine);
+  }
+  int64_t every = -1;
+  UNROLL for (int n = 0; n < LANES; n++) every &= same[n];
+  return every != 0;
+}
+
+/* The terms of all draws at a block's nodes after one joint move; returns how many there are. Draws
+ * next to each other often lie in the same cell: what they have in common becomes one term. */
 INLINE int64_t weigh_draws(const struct play *g, const struct block *b, int64_t a) {
   const struct job *j = &g->job;
-  int64_t count = 0;
+  int64_t count = 0, last[CORNERS]; /* the last term of each corner */
   for (int64_t d = 0; d < j->draws; d++) {
     lanes point[ROOM];
     const int64_t move = (b->table * j->draws + d) * j->moves + a;
@@ -148,11 +165,13 @@ INLINE int64_t weigh_draws(const struct play *g, const struct block *b, int64_t 
     UNROLL for (int k = 0; k < K; k++) __builtin_prefetch(points + j->axis[k] + LANES);
     struct term *own = g->terms + count;
     weigh(SCHEME, j, point, own);
-    count += CORNERS;
-    if (j->draws == 1) break; /* it weighs one */
-    for (int i = 0; i < CORNERS; i++)
-      UNROLL for (int c = 0; c < (SCHEME >= QUADRATIC ? 1 + K : 1); c++)
-        *(lanes *)own[i].factor[c] *= g->draw[d];
+    if (j->draws == 1) return CORNERS; /* it weighs one */
+    for (int i = 0; i < CORNERS; i++) {
+      UNROLL for (int c = 0; c < COLUMNS; c++) *(lanes *)own[i].factor[c] *= g->draw[d];
+      if (d > 0 && merge(g->terms + last[i], own + i)) continue;
+      if (g->terms + count != own + i) g->terms[count] = own[i];
+      last[i] = count++;
+    }
   }
   return count;
 }
