@@ -17,11 +17,11 @@ from servanda.game.batch import bounds
 
 runtime.configure()
 
-from servanda.game import kernel  # noqa: E402
+from servanda.game import kernel, period  # noqa: E402
 from servanda.game.choice import Stage, joint_probability, play  # noqa: E402
 from servanda.game.interpolate import SCHEMES, Scheme, interpolate_reference  # noqa: E402
 from servanda.game.solve import prepare  # noqa: E402
-from servanda.game.sweep import collapse  # noqa: E402
+from servanda.game.sweep import collapse, usable  # noqa: E402
 from servanda.scenario.load import load  # noqa: E402
 
 
@@ -269,10 +269,20 @@ proposals:
 """
 
 
-def solved(kernel_is: str, scheme: Scheme, monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+SHAKEN = (
+    ARMS.replace("growth * north.arm - 0.05}", "growth * north.arm - 0.05, shock: {weather: 0.07}}")
+    .replace("0.25 * south.divert}", "0.25 * south.divert, shock: {own: 0.03, weather: 0.04}}")
+    .replace("dam > 0", "water > 0.37")
+)
+"""The same with two disturbances, one of them shared (nine draws), and a move that water closes."""
+
+
+def solved(
+    kernel_is: str, scheme: Scheme, monkeypatch: pytest.MonkeyPatch, text: str = ARMS
+) -> list[np.ndarray]:
     """Values of one world, and their derivatives by the assumptions."""
     monkeypatch.setenv("SERVANDA_KERNEL", kernel_is)
-    program, worlds = prepare(load(ARMS), "treaty", None, (), (5, 4), scheme, False)
+    program, worlds = prepare(load(text), "treaty", None, (), (5, 4), scheme, False)
     # rounding may not decide how many sweeps are made past the horizon
     program = replace(program, method=replace(program.method, tolerance=1e-13, most=300))
     box = bounds(program, worlds)[0]
@@ -293,3 +303,27 @@ def test_a_whole_game_is_worth_the_same_both_ways(
     for fast, slow in zip(solved("on", scheme, monkeypatch), solved("off", scheme, monkeypatch)):
         assert np.abs(slow).max() > 0.01
         np.testing.assert_allclose(fast, slow, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("scheme", ["limited"])
+def test_a_game_with_shocks_and_closed_moves_is_worth_the_same_both_ways(
+    scheme: Scheme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need_kernel((5, 4), scheme, monkeypatch)
+    asked: list[bool] = []
+
+    def watched(*arguments: Any) -> bool:
+        asked.append(usable(*arguments))
+        return asked[-1]
+
+    monkeypatch.setattr(period, "usable", watched)
+    value, slope = solved("on", scheme, monkeypatch, SHAKEN)
+    assert asked
+    assert all(asked)
+    asked.clear()
+    found, by_hand = solved("off", scheme, monkeypatch, SHAKEN)
+    assert asked
+    assert not any(asked)
+    assert np.abs(value - solved("on", scheme, monkeypatch)[0]).max() > 0.01
+    np.testing.assert_allclose(value, found, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(slope, by_hand, rtol=1e-9, atol=1e-9)
