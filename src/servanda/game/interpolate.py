@@ -165,8 +165,7 @@ def interpolate(
     Args:
         values: P value functions on the grid, C order (the last stock runs fastest).
         points: arrival points in grid coordinates, 0 .. levels[k] - 1, already clipped.
-        table: which table of points each row reads; -1: none, and its results mean nothing, but
-            are numbers.
+        table: which table of points each row reads.
         pattern: which value function each row and joint move reads.
         levels: number of levels of each stock; a stock with one level is constant.
         scheme: `multilinear` (2^K corners), `simplex` (Kuhn simplex, K + 1 corners; second

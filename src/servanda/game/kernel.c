@@ -243,9 +243,6 @@ XLA_FFI_Error *servanda_forward(XLA_FFI_CallFrame *frame) {
   XLA_FFI_Error *error = read_job(frame, 0, &j, &scheme);
   if (error) return error;
   fill_rows(scheme, &j);
-  const int64_t size = j.channels * j.moves * j.nodes; /* of what a row gets: zeros if left out */
-  for (int64_t r = 0; r < j.regimes; r++)
-    if (j.table[r] < 0) memset(j.out + r * size, 0, sizeof(double) * (size_t)size);
   if (j.nodes == 1)
     forward_moves(SCHEME, &j);
   else

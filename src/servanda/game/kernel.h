@@ -377,7 +377,7 @@ INLINE void drain_rows(const enum scheme scheme, const struct job *j) {
 /* ---- what XLA hands over ---- */
 
 /* The first four arguments: values [P, G, C], points [U, D * A, N, coordinates], or by stock
- * [U, D * A, coordinates, N], table [R] (-1: the row is left out, its results mean nothing),
+ * [U, D * A, coordinates, N], table [R] (-1: the row is left out, its results are not written),
  * pattern [R, A]; D draws read the same value functions. Attributes: levels, scheme, by_stock. `rows` is scratch that XLA lends, [P, G, width],
  * empty where the values can be read in place. */
 static XLA_FFI_Error *read_grid(const XLA_FFI_CallFrame *frame, const XLA_FFI_Buffer *rows,

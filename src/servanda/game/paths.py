@@ -254,18 +254,7 @@ def simulate_paths(
             member = row >= 0
             row = jnp.maximum(row, 0)
             z = at_states(
-                game,
-                group,
-                there,
-                now,
-                v,
-                live[k],
-                row,
-                s.x,
-                t,
-                broken_ones,
-                quiet=quiet,
-                member=member,
+                game, group, there, now, v, live[k], row, s.x, t, broken_ones, quiet=quiet
             )
             # the move and what is noticed of it, given that the deal stays in force if it must
             share = z.probability

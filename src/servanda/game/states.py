@@ -129,14 +129,12 @@ def at_states(
     period: Array,
     exits: np.ndarray | None = None,
     quiet: Bool[np.ndarray, " n"] | None = None,
-    member: Bool[Array, " n"] | None = None,
 ) -> Position:
     """Choice probabilities and consequences for paths at rows [n] of a group; x is [stock, n].
 
     `v` are values before the signing of the next period, on the grid of `method`. `exits` [regime]
     says for which regimes what follows in them is wanted apart. On `quiet` paths no false alarm
-    happens, though everybody chooses as if it might. Paths that are no `member` are not in the
-    group: what is found of them means nothing, and what follows is not looked up.
+    happens, though everybody chooses as if it might.
     """
     n = row.shape[0]
     places = path_places(game, group, row)
@@ -148,11 +146,12 @@ def at_states(
     at = jnp.minimum(jnp.searchsorted(live, row), len(live) - 1).astype(jnp.int32)
     branch = None if tables.branch is None else jnp.moveaxis(tables.branch, -1, 0)[..., None]
     everyone = jnp.arange(n, dtype=jnp.int32)
-    ours = everyone if member is None else jnp.where(member, everyone, -1)
 
     def ahead(notice: Array) -> Array:
         points = method.grid.coordinates(jnp.moveaxis(arrival, 2, 0)).reshape(n, draws * a, 1, k)
-        out = expected(game, group, method, v, notice, live, at, points, ours, tables.draw, branch)
+        out = expected(
+            game, group, method, v, notice, live, at, points, everyone, tables.draw, branch
+        )
         return jnp.moveaxis(out[..., 0], 0, -1)  # [channel, a, n]
 
     discount = p.patience[channel_party(game, method.by_interest)][:, None, None]
