@@ -94,6 +94,21 @@ def masks(
     return out
 
 
+def open_choices(
+    group: Group, plan: Sequence[Stage], opened: dict[int, Array]
+) -> list[Array | None]:
+    """Of every stage the joint choices that can be taken, [setting, before * size, point].
+
+    For groups whose options nothing but `opened` [setting, a, point] closes; None: all are open.
+    """
+    allowed = jnp.asarray(group.allowed)[:1, ..., None]
+    out: list[Array | None] = []
+    for stage in plan:
+        ok = _combined(stage, masks(group, stage, allowed, opened))
+        out.append(None if ok is None else ok.reshape(ok.shape[0], -1, ok.shape[-1]))
+    return out
+
+
 Policy = list[Float[Array, "..."]]
 """For every stage the probability of its joint choice, [..., before, stage size, point]."""
 
@@ -181,9 +196,12 @@ def _alone(q: Array, stage: Stage, precision: Array, ok: list[Array | None]) -> 
     if mask is not None:
         x = jnp.where(mask, x, -jnp.inf)
     # subtract the best first: κ may be 1e12
-    x = precision[i] * (x - jax.lax.stop_gradient(x.max(axis=-2, keepdims=True)))
+    x = x - jax.lax.stop_gradient(x.max(axis=-2, keepdims=True))
     if mask is not None:
-        x = jnp.where(mask, x, -jnp.inf)  # 0 * inf is not a number
+        x = jnp.where(mask, x, 0.0)  # 0 * inf is not a number, nor would be the derivative by κ
+    x = precision[i] * x
+    if mask is not None:
+        x = jnp.where(mask, x, -jnp.inf)
     return jax.nn.softmax(x, axis=-2)
 
 

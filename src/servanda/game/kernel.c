@@ -102,10 +102,10 @@ struct units {
   int64_t channel[TOGETHER];
 };
 
-INLINE void flush(const enum scheme scheme, const struct job *j, const struct terms *t,
+INLINE void flush(const enum scheme scheme, const struct job *j, const struct term *t,
                   struct units *u, int64_t count) {
   vec value[TOGETHER][LANES];
-  add_up_some(scheme, u->some, t, u->rows, value);
+  add_up_some(scheme, u->some, t, CORNERS, u->rows, value);
   for (int q = 0; q < u->some; q++) spread(j, value[q], u->to[q], u->channel[q], count);
   u->some = 0;
 }
@@ -114,19 +114,19 @@ INLINE void flush(const enum scheme scheme, const struct job *j, const struct te
 INLINE void forward(const enum scheme scheme, const struct job *j, int64_t table, int64_t a,
                     int64_t first, int64_t count, const lanes point[ROOM]) {
   const int64_t four = scheme >= QUADRATIC ? 4 * (1 + K) : 4;
-  struct terms terms;
+  struct term terms[CORNERS];
   struct units units = {.some = 0};
-  weigh(scheme, j, point, &terms);
+  weigh(scheme, j, point, terms);
   for (int64_t r = 0; r < j->regimes; r++) {
     if (j->table[r] != table) continue;
     const double *rows = j->rows + j->pattern[r * j->moves + a] * j->grid * j->width;
     for (int64_t c = 0; c < j->channels; c += 4, rows += four) {
       units.rows[units.some] = rows, units.channel[units.some] = c;
       units.to[units.some++] = j->out + (r * j->channels * j->moves + a) * j->nodes + first;
-      if (units.some == TOGETHER) flush(scheme, j, &terms, &units, count);
+      if (units.some == TOGETHER) flush(scheme, j, terms, &units, count);
     }
   }
-  if (units.some) flush(scheme, j, &terms, &units, count);
+  if (units.some) flush(scheme, j, terms, &units, count);
 }
 
 /* Cotangents at one place, from all regimes that read its table. */
@@ -166,7 +166,6 @@ INLINE void backward(const enum scheme scheme, const struct job *j, int64_t tabl
 /* Values where every row has one node: its moves side by side, each with its own value function. */
 INLINE void forward_moves(const enum scheme scheme, const struct job *j) {
   const int64_t four = scheme >= QUADRATIC ? 4 * (1 + K) : 4;
-  const int corners = scheme == MULTILINEAR ? BOX : K + 1;
   for (int64_t r = 0; r < j->regimes; r++) {
     if (j->table[r] < 0) continue;
     for (int64_t a = 0; a < j->moves; a += LANES) {
@@ -177,17 +176,17 @@ INLINE void forward_moves(const enum scheme scheme, const struct job *j) {
       UNROLL for (int k = 0; k < K; k++)
         UNROLL for (int n = 0; n < LANES; n++)
           point[k][n] = points[(n < count ? n : 0) * j->coordinates + j->axis[k]];
-      struct terms terms;
-      weigh(scheme, j, point, &terms);
+      struct term terms[CORNERS];
+      weigh(scheme, j, point, terms);
       for (int n = 0; n < LANES; n++) {
         const int64_t block = pattern[n < count ? n : 0] * j->grid * j->width;
-        for (int i = 0; i < corners; i++) terms.place[i][n] += block;
+        for (int i = 0; i < CORNERS; i++) terms[i].place[n] += block;
       }
       const double *rows = j->rows;
       for (int64_t c = 0; c < j->channels; c += 4, rows += four) {
         const double *const one[TOGETHER] = {rows};
         vec value[TOGETHER][LANES];
-        add_up(scheme, 1, &terms, one, value);
+        add_up(scheme, 1, terms, CORNERS, one, value);
         spread(j, value[0], j->out + r * j->channels * j->moves + a, c, count);
       }
     }
@@ -222,6 +221,7 @@ static XLA_FFI_Error *read_job(const XLA_FFI_CallFrame *frame, int backward, str
     return refuse(frame, "interpolation kernel: wrong number of buffers");
   XLA_FFI_Error *error = read_grid(frame, result(frame, backward ? 2 : 1), j, scheme);
   if (error) return error;
+  if (j->draws > 1) return refuse(frame, "interpolation kernel: draws need patterns of their own");
   if (!backward) {
     j->out = result(frame, 0)->data;
     return NULL;

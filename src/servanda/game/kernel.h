@@ -34,7 +34,7 @@ typedef int64_t marks __attribute__((vector_size(8 * LANES), aligned(8), may_ali
 enum scheme { MULTILINEAR, SIMPLEX, QUADRATIC, LIMITED };
 
 struct job {
-  int64_t blocks, grid, channels, tables, moves, nodes, coordinates, regimes;
+  int64_t blocks, grid, channels, tables, draws, moves, nodes, coordinates, regimes;
   int64_t width;      /* doubles in a row: channels, rounded up to fours, times 1 or 1 + K */
   /* The stocks with two levels or more: where their coordinates start, and from node to node. */
   int64_t axis[ROOM], stride;
@@ -179,24 +179,24 @@ INLINE double lever(const struct simplex *s, int i, int at, int n) {
 
 /* What the values at LANES nodes are sums of: for every corner its place, and what multiplies its
  * value and its slopes. The same for all value functions read at these nodes. */
-enum { CORNERS = BOX > K + 1 ? BOX : K + 1 };
-struct terms {
-  int64_t place[CORNERS][LANES];
-  double factor[CORNERS][1 + K][LANES];
+enum { CORNERS = SCHEME == MULTILINEAR ? BOX : K + 1 };
+struct term {
+  int64_t place[LANES];
+  double factor[1 + K][LANES];
 };
 
 /* With slopes, p(x) = sum over corners i of w_i (V_i + (x - x_i) . slopes_i / 2). A corner lies one
  * level up along the stocks whose fractions are at least those of the steps made to reach it. */
 INLINE void weigh(const enum scheme scheme, const struct job *j, const lanes point[ROOM],
-                  struct terms *t) {
+                  struct term t[CORNERS]) {
   struct cell cell;
   locate(j, point, &cell);
   if (scheme == MULTILINEAR) {
     struct box box;
     enclose(j, &cell, &box);
     for (int b = 0; b < BOX; b++) {
-      *(marks *)t->place[b] = cell.base + box.offset[b];
-      *(lanes *)t->factor[b][0] = box.weight[b];
+      *(marks *)t[b].place = cell.base + box.offset[b];
+      *(lanes *)t[b].factor[0] = box.weight[b];
     }
     return;
   }
@@ -204,13 +204,13 @@ INLINE void weigh(const enum scheme scheme, const struct job *j, const lanes poi
   triangulate(j, &cell, &s);
   const lanes half = (lanes){0.0} + 0.5;
   UNROLL for (int i = 0; i <= K; i++) {
-    *(marks *)t->place[i] = s.corner[i];
-    *(lanes *)t->factor[i][0] = s.weight[i];
+    *(marks *)t[i].place = s.corner[i];
+    *(lanes *)t[i].factor[0] = s.weight[i];
     if (scheme >= QUADRATIC)
       UNROLL for (int k = 0; k < K; k++) {
         lanes lever = 0.5 * ((lanes)(s.key[k] & ~7) - 1.0);
         if (i > 0) lever -= (lanes)((marks)half & (s.key[k] >= s.sorted[i - 1]));
-        *(lanes *)t->factor[i][1 + k] = s.weight[i] * lever;
+        *(lanes *)t[i].factor[1 + k] = s.weight[i] * lever;
       }
   }
 }
@@ -218,19 +218,19 @@ INLINE void weigh(const enum scheme scheme, const struct job *j, const lanes poi
 /* Value functions read together, so that a factor is fetched once for all of them. */
 enum { TOGETHER = 4 };
 
-/* Four channels of each of `some` value functions at each node: value[function][node]. */
-INLINE void add_up(const enum scheme scheme, const int some, const struct terms *t,
+/* Four channels of each of `some` value functions at each node, from `count` terms:
+ * value[function][node]. */
+INLINE void add_up(const enum scheme scheme, const int some, const struct term *t, int64_t count,
                    const double *const rows[TOGETHER], vec value[TOGETHER][LANES]) {
-  const int corners = scheme == MULTILINEAR ? BOX : K + 1;
   const int columns = scheme >= QUADRATIC ? 1 + K : 1;
   for (int n = 0; n < LANES; n++) {
     vec sum[TOGETHER][2]; /* two chains each: one would wait for itself */
     UNROLL for (int q = 0; q < some; q++)
       sum[q][0] = sum[q][1] = (vec){0.0, 0.0, 0.0, 0.0};
-    UNROLL for (int i = 0; i < corners; i++) {
-      const int64_t place = t->place[i][n];
+    for (int64_t i = 0; i < count; i++) {
+      const int64_t place = t[i].place[n];
       UNROLL for (int c = 0; c < columns; c++) {
-        const double factor = t->factor[i][c][n];
+        const double factor = t[i].factor[c][n];
         const vec all = {factor, factor, factor, factor};
         UNROLL for (int q = 0; q < some; q++) sum[q][c & 1] += all * load(rows[q] + place + 4 * c);
       }
@@ -240,12 +240,12 @@ INLINE void add_up(const enum scheme scheme, const int some, const struct terms 
 }
 
 /* The same for a number known only at run time: inside, it is a constant. */
-INLINE void add_up_some(const enum scheme scheme, int some, const struct terms *t,
+INLINE void add_up_some(const enum scheme scheme, int some, const struct term *t, int64_t count,
                         const double *const rows[TOGETHER], vec value[TOGETHER][LANES]) {
-  if (some == 1) add_up(scheme, 1, t, rows, value);
-  if (some == 2) add_up(scheme, 2, t, rows, value);
-  if (some == 3) add_up(scheme, 3, t, rows, value);
-  if (some == 4) add_up(scheme, 4, t, rows, value);
+  if (some == 1) add_up(scheme, 1, t, count, rows, value);
+  if (some == 2) add_up(scheme, 2, t, count, rows, value);
+  if (some == 3) add_up(scheme, 3, t, count, rows, value);
+  if (some == 4) add_up(scheme, 4, t, count, rows, value);
 }
 
 /* The slope at one level along a stock: weights of the values around it. */
@@ -376,9 +376,9 @@ INLINE void drain_rows(const enum scheme scheme, const struct job *j) {
 
 /* ---- what XLA hands over ---- */
 
-/* The first four arguments: values [P, G, C], points [U, A, N, coordinates], or by stock
- * [U, A, coordinates, N], table [R] (-1: the row is left out, its results are not written), pattern
- * [R, A]. Attributes: levels, scheme, by_stock. `rows` is scratch that XLA lends, [P, G, width],
+/* The first four arguments: values [P, G, C], points [U, D * A, N, coordinates], or by stock
+ * [U, D * A, coordinates, N], table [R] (-1: the row is left out, its results are not written),
+ * pattern [R, A]; D draws read the same value functions. Attributes: levels, scheme, by_stock. `rows` is scratch that XLA lends, [P, G, width],
  * empty where the values can be read in place. */
 static XLA_FFI_Error *read_grid(const XLA_FFI_CallFrame *frame, const XLA_FFI_Buffer *rows,
                                 struct job *j, enum scheme *scheme) {
@@ -393,12 +393,15 @@ static XLA_FFI_Error *read_grid(const XLA_FFI_CallFrame *frame, const XLA_FFI_Bu
   const XLA_FFI_Buffer *table = argument(frame, 2), *pattern = argument(frame, 3);
   if (!is(values, XLA_FFI_DataType_F64, 3) || !is(points, XLA_FFI_DataType_F64, 4) ||
       !is(table, XLA_FFI_DataType_S32, 1) || !is(pattern, XLA_FFI_DataType_S32, 2) ||
-      !is(rows, XLA_FFI_DataType_F64, 3))
+      !is(rows, XLA_FFI_DataType_F64, 3) || pattern->dims[0] != table->dims[0])
     return refuse(frame, "compiled kernel: values and points are f64, indices i32");
   memset(j, 0, sizeof *j);
   *scheme = (enum scheme) * (const int64_t *)code->value;
   j->blocks = values->dims[0], j->grid = values->dims[1], j->channels = values->dims[2];
-  j->tables = points->dims[0], j->moves = points->dims[1], j->regimes = table->dims[0];
+  j->tables = points->dims[0], j->moves = pattern->dims[1], j->regimes = table->dims[0];
+  j->draws = j->moves > 0 ? points->dims[1] / j->moves : 0;
+  if (j->draws * j->moves != points->dims[1])
+    return refuse(frame, "compiled kernel: points do not fit the moves");
   j->nodes = points->dims[by_stock ? 3 : 2], j->coordinates = points->dims[by_stock ? 2 : 3];
   j->width = (j->channels + 3) / 4 * 4 * (*scheme >= QUADRATIC ? 1 + K : 1);
   j->stride = by_stock ? 1 : j->coordinates;

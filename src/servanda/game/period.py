@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Array
 
 from servanda.game.build import Game
-from servanda.game.choice import Stage, joint_probability, play
+from servanda.game.choice import Stage, joint_probability, open_choices, play
 from servanda.game.grid import Grid
 from servanda.game.grid_tables import grid_tables
 from servanda.game.interpolate import Scheme, interpolate
@@ -245,6 +245,8 @@ def _compiled(
         discount,
         plan,
         p.precision,
+        op.tables.draw,
+        open_choices(group, plan, op.tables.open),
         method.grid.levels,
         method.scheme,
         given,
@@ -266,7 +268,7 @@ def _traced(
     keep: bool,
     spare: Array,
 ) -> tuple[Array, Array | None, Array]:
-    """The same step by step in JAX: any stages, masks, shocks and phases; nothing is spared."""
+    """The same step by step in JAX: any stages, masks and phases that move; nothing is spared."""
     discount = p.patience[channel_party(game, method.by_interest)][:, None, None]
     setting, course = jnp.asarray(group.setting)[rows], jnp.asarray(group.course)[rows]
     at = jnp.arange(rows.shape[0], dtype=jnp.int32)

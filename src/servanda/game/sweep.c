@@ -4,12 +4,13 @@
  * each stage's player chooses. Out: values before the moves and the probability of every joint
  * move, or their adjoint. The meaning is that of choice.play after interpolate:
  *
- *     Q[c] = flow[c, a, n] + discount[c] * interpolated[c],   p = softmax(sharpness * Q[player]),
+ *     ahead[c] = sum over draws of weight * interpolated[c],
+ *     Q[c] = flow[c, a, n] + discount[c] * ahead[c],   p = softmax(sharpness * Q[player]),
  *     W[c] = sum p Q[c],   stage by stage, the last first.
  *
  * Nodes are taken LANES at a time, and nothing of a block of nodes leaves the nearest cache until
  * its values are final: [R, C, A, N] arrays are neither written nor read (but by the adjoint, which
- * leaves the cotangent of the interpolated values to kernel.c). Compiled by native.py.
+ * leaves the cotangent of what lies ahead to kernel.c). Compiled by native.py.
  */
 
 /* Vectors wider than the machine's are slow: compilers take them apart badly. */
@@ -20,6 +21,7 @@
 #endif
 #include "kernel.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { MOST_STAGES = 32 };
@@ -31,15 +33,19 @@ struct play {
   int64_t stages, size[MOST_STAGES], player[MOST_STAGES], entries[MOST_STAGES + 1];
   int64_t start[MOST_STAGES + 2]; /* of each level, when all are kept one after another */
   const double *flow, *discount, *sharpness;
+  const double *draw;            /* [D] the weights of the draws */
+  const double *open;            /* [S, masked, N] whether a stage's entry and option can be taken */
+  int64_t masked, mask[MOST_STAGES]; /* where each stage's begin, -1: all are open */
   const int32_t *setting;        /* [R] which table of flows each row reads */
   int64_t settings;
   const double *given;           /* [R, A, N] probabilities that are not chosen but used */
   double *out, *joint;           /* [R, C, N] and [R, A, N]; joint may be missing */
   const double *d_out, *d_joint; /* cotangents of these */
-  double *d_ahead;               /* [R, C, A, N] of the interpolated values */
+  double *d_ahead;               /* [R, C, A, N] of what lies ahead */
   double *d_flow, *d_discount, *d_sharpness, *d_given;
   /* Of one block of nodes: [row, a, c], and by level [entry], [entry, c]. */
   lanes *payoff, *chance, *joined, *d_chance, *worth, *d_worth, *sum_discount, *sum_sharpness;
+  struct term *terms; /* of one joint move, [draw and corner] */
 };
 
 /* A block of nodes: how many there are, and the rows that read its table. */
@@ -129,6 +135,47 @@ INLINE void hand_over(const int payoffs, const struct play *g, vec value[LANES],
   }
 }
 
+enum { COLUMNS = SCHEME >= QUADRATIC ? 1 + K : 1 }; /* factors of a term */
+
+/* Add a term to another at the nodes where both have the same corner, and leave nothing of it there;
+ * returns whether nothing is left of it at all. */
+INLINE int merge(struct term *into, struct term *from) {
+  const marks same = *(const marks *)into->place == *(const marks *)from->place;
+  UNROLL for (int c = 0; c < COLUMNS; c++) {
+    lanes *mine = (lanes *)from->factor[c];
+    *(lanes *)into->factor[c] += either(same, *mine, all(0.0));
+    *mine = either(same, all(0.0), *mine);
+  }
+  int64_t every = -1;
+  UNROLL for (int n = 0; n < LANES; n++) every &= same[n];
+  return every != 0;
+}
+
+/* The terms of all draws at a block's nodes after one joint move; returns how many there are. Draws
+ * next to each other often lie in the same cell: what they have in common becomes one term. */
+INLINE int64_t weigh_draws(const struct play *g, const struct block *b, int64_t a) {
+  const struct job *j = &g->job;
+  int64_t count = 0, last[CORNERS]; /* the last term of each corner */
+  for (int64_t d = 0; d < j->draws; d++) {
+    lanes point[ROOM];
+    const int64_t move = (b->table * j->draws + d) * j->moves + a;
+    const double *points = j->points + move * j->nodes * j->coordinates + b->first;
+    UNROLL for (int k = 0; k < K; k++) point[k] = read(points + j->axis[k], b->count);
+    /* More streams than a processor follows by itself: ask for the next block's part of each. */
+    UNROLL for (int k = 0; k < K; k++) __builtin_prefetch(points + j->axis[k] + LANES);
+    struct term *own = g->terms + count;
+    weigh(SCHEME, j, point, own);
+    if (j->draws == 1) return CORNERS; /* it weighs one */
+    for (int i = 0; i < CORNERS; i++) {
+      UNROLL for (int c = 0; c < COLUMNS; c++) *(lanes *)own[i].factor[c] *= g->draw[d];
+      if (d > 0 && merge(g->terms + last[i], own + i)) continue;
+      if (g->terms + count != own + i) g->terms[count] = own[i];
+      last[i] = count++;
+    }
+  }
+  return count;
+}
+
 /* Every joint move of every row of a block: `payoff` [row, a, c]. Compiled once for all callers:
  * it is most of this file. */
 static __attribute__((noinline)) void arrive_all(const int payoffs, const struct play *g,
@@ -138,14 +185,7 @@ static __attribute__((noinline)) void arrive_all(const int payoffs, const struct
   const int64_t fours = (j->channels + 3) / 4, units = b->rows * fours;
   const int64_t width = scheme >= QUADRATIC ? 4 * (1 + K) : 4;
   for (int64_t a = 0; a < j->moves; a++) {
-    struct terms terms;
-    lanes point[ROOM];
-    const int64_t move = b->table * j->moves + a;
-    const double *points = j->points + move * j->nodes * j->coordinates + b->first;
-    UNROLL for (int k = 0; k < K; k++) point[k] = read(points + j->axis[k], b->count);
-    /* More streams than a processor follows by itself: ask for the next block's part of each. */
-    UNROLL for (int k = 0; k < K; k++) __builtin_prefetch(points + j->axis[k] + LANES);
-    weigh(scheme, j, point, &terms);
+    const int64_t count = weigh_draws(g, b, a);
     /* A unit is one row's four channels. */
     for (int64_t first = 0; first < units; first += TOGETHER) {
       const int some = units - first < TOGETHER ? (int)(units - first) : TOGETHER;
@@ -156,7 +196,7 @@ static __attribute__((noinline)) void arrive_all(const int payoffs, const struct
         rows[q] = j->rows + j->pattern[r * j->moves + a] * j->grid * j->width +
                   (first + q) % fours * width;
       }
-      add_up_some(scheme, some, &terms, rows, value);
+      add_up_some(scheme, some, g->terms, count, rows, value);
       for (int q = 0; q < some; q++) {
         const int64_t i = (first + q) / fours, r = b->row[i];
         const double *flow = flow_of(g, r, a) + b->first;
@@ -167,13 +207,44 @@ static __attribute__((noinline)) void arrive_all(const int payoffs, const struct
   }
 }
 
+/* Which entries and options of one stage are open at a block's nodes; none given: all. */
+struct mask {
+  const double *open; /* `apart` from one to the next */
+  int64_t apart, count;
+};
+
+INLINE struct mask mask_of(const struct play *g, const struct block *b, int64_t r, int64_t k) {
+  struct mask m = {NULL, g->job.nodes, b->count};
+  if (g->mask[k] >= 0)
+    m.open = g->open + (g->setting[r] * g->masked + g->mask[k]) * m.apart + b->first;
+  return m;
+}
+
+INLINE marks is_open(const struct mask *m, int64_t i) {
+  return read(m->open + i * m->apart, m->count) > 0.5;
+}
+
 /* The choices of one stage, for every entry: from payoffs [entry, option, c] to chances [entry,
  * option] and mean payoffs [entry, c], which may lie where the payoffs do. Step by step over all
  * entries, since one exponential has to wait for itself and many need not. */
 INLINE void choose(int64_t entries, int64_t size, int64_t channels, int64_t player,
-                   lanes sharpness, const lanes *payoff, lanes *chance, lanes *mean) {
+                   lanes sharpness, const struct mask *mask, const lanes *payoff, lanes *chance,
+                   lanes *mean) {
   for (int64_t e = 0; e < entries; e++) {
     const lanes *own = payoff + e * size * channels + player;
+    if (mask->open) {
+      /* a closed option counts as the best one until exponentials are taken */
+      lanes best = all(-INFINITY);
+      for (int64_t s = 0; s < size; s++) {
+        const lanes x = own[s * channels];
+        best = either(is_open(mask, e * size + s) & (x > best), x, best);
+      }
+      for (int64_t s = 0; s < size; s++) {
+        const lanes x = sharpness * (own[s * channels] - best);
+        chance[e * size + s] = either(is_open(mask, e * size + s), x, all(0.0));
+      }
+      continue;
+    }
     lanes best = own[0];
     for (int64_t s = 1; s < size; s++)
       best = either(own[s * channels] > best, own[s * channels], best);
@@ -184,6 +255,9 @@ INLINE void choose(int64_t entries, int64_t size, int64_t channels, int64_t play
   for (; at + 4 <= entries * size; at += 4)
     UNROLL for (int i = 0; i < 4; i++) chance[at + i] = exponential(chance[at + i]);
   for (; at < entries * size; at++) chance[at] = exponential(chance[at]);
+  if (mask->open)
+    for (int64_t i = 0; i < entries * size; i++)
+      chance[i] = either(is_open(mask, i), chance[i], all(0.0));
   for (int64_t e = 0; e < entries; e++) {
     lanes total = chance[e * size];
     for (int64_t s = 1; s < size; s++) total += chance[e * size + s];
@@ -210,9 +284,11 @@ INLINE void collapse(const struct play *g, int64_t r, const struct block *b, lan
         payoff[c] = p * payoff[a * channels + c] + (a ? payoff[c] : all(0.0));
     }
   } else {
-    for (int64_t k = g->stages; k-- > 0;)
-      choose(g->entries[k], g->size[k], channels, g->player[k], all(g->sharpness[k]), payoff,
+    for (int64_t k = g->stages; k-- > 0;) {
+      const struct mask mask = mask_of(g, b, r, k);
+      choose(g->entries[k], g->size[k], channels, g->player[k], all(g->sharpness[k]), &mask, payoff,
              g->chance + g->start[k + 1], payoff);
+    }
   }
   for (int64_t c = 0; c < channels; c++)
     write(g->out + (r * channels + c) * j->nodes + b->first, payoff[c], b->count);
@@ -271,10 +347,12 @@ INLINE void collapse_keeping(const struct play *g, const struct block *b, int64_
       leaves[a * channels + c] =
           read(g->flow + at, b->count) + g->discount[c] * ahead[a * channels + c];
     }
-  for (int64_t k = g->stages; k-- > 0;)
-    choose(g->entries[k], g->size[k], channels, g->player[k], all(g->sharpness[k]),
+  for (int64_t k = g->stages; k-- > 0;) {
+    const struct mask mask = mask_of(g, b, r, k);
+    choose(g->entries[k], g->size[k], channels, g->player[k], all(g->sharpness[k]), &mask,
            g->worth + g->start[k + 1] * channels, g->chance + g->start[k + 1],
            g->worth + g->start[k] * channels);
+  }
 }
 
 /* Cotangents of the joint probabilities, carried back to the chances of every stage. */
@@ -401,8 +479,9 @@ static void *lend(struct play *g, int64_t **row) {
     for (int64_t r = 0; r < j->regimes; r++) rows += j->table[r] == u;
     if (rows > most) most = rows;
   }
+  const int64_t terms = j->draws * CORNERS * (int64_t)(sizeof(struct term) / sizeof(lanes));
   const int64_t size = most * j->moves * channels + 3 * total + 2 * (total + 1) * channels +
-                       channels + g->stages + (j->regimes + LANES - 1) / LANES;
+                       channels + g->stages + terms + (j->regimes + LANES - 1) / LANES;
   lanes *memory = aligned_alloc(sizeof(lanes), sizeof(lanes) * (size_t)size), *next = memory;
   if (memory == NULL) return NULL;
   g->payoff = next, next += most * j->moves * channels;
@@ -413,6 +492,7 @@ static void *lend(struct play *g, int64_t **row) {
   g->d_worth = next, next += (total + 1) * channels;
   g->sum_discount = next, next += channels;
   g->sum_sharpness = next, next += g->stages;
+  g->terms = (struct term *)next, next += terms;
   *row = (int64_t *)next;
   for (int64_t c = 0; c < channels; c++) g->sum_discount[c] = all(0.0);
   for (int64_t k = 0; k < g->stages; k++) g->sum_sharpness[k] = all(0.0);
@@ -428,18 +508,22 @@ INLINE double sum(lanes x) {
 /* ---- the border with XLA ---- */
 
 /* Arguments: those of read_grid, points by stock; flow [S, C, A, N], which of them each row reads
- * [R], discount [C], and sharpness [stage] or given probabilities [R, A, N]; then cotangents. Attributes: those of read_grid, and
- * the stages' sizes and players (the channel of the player's own total). */
+ * [R], discount [C], sharpness [stage] or given probabilities [R, A, N], the weights of the draws [D],
+ * and what is open [S, masked, N]; then cotangents. Attributes: those of read_grid, the stages' sizes
+ * and players (the channel of the player's own total), and where among `masked` each stage's entries
+ * and options begin (-1: all are open). */
 static XLA_FFI_Error *read_play(const XLA_FFI_CallFrame *frame, int cotangents, int results,
                                 struct play *g, enum scheme *scheme) {
-  if (frame->args.size != 8 + cotangents || frame->rets.size != results)
+  if (frame->args.size != 10 + cotangents || frame->rets.size != results)
     return refuse(frame, "sweep kernel: wrong number of buffers");
   memset(g, 0, sizeof *g);
   XLA_FFI_Error *error = read_grid(frame, result(frame, results - 1), &g->job, scheme);
   if (error) return error;
   const struct job *j = &g->job;
   const XLA_FFI_Array *sizes = attribute(frame, "sizes"), *players = attribute(frame, "players");
-  if (!sizes || !players || sizes->size != players->size || sizes->size > MOST_STAGES ||
+  const XLA_FFI_Array *masks = attribute(frame, "masks");
+  if (!sizes || !players || !masks || sizes->size != players->size ||
+      sizes->size != masks->size || masks->dtype != XLA_FFI_DataType_S64 || sizes->size > MOST_STAGES ||
       sizes->dtype != XLA_FFI_DataType_S64 || players->dtype != XLA_FFI_DataType_S64)
     return refuse(frame, "sweep kernel: sizes or players missing");
   g->stages = (int64_t)sizes->size;
@@ -454,9 +538,12 @@ static XLA_FFI_Error *read_play(const XLA_FFI_CallFrame *frame, int cotangents, 
   }
   const XLA_FFI_Buffer *flow = argument(frame, 4), *setting = argument(frame, 5);
   const XLA_FFI_Buffer *discount = argument(frame, 6), *choice = argument(frame, 7);
+  const XLA_FFI_Buffer *draw = argument(frame, 8);
   const int chosen = is(choice, XLA_FFI_DataType_F64, 1);
   if (j->stride != 1 && j->coordinates > 1)
     return refuse(frame, "sweep kernel: points must come by stock");
+  if (!is(draw, XLA_FFI_DataType_F64, 1) || draw->dims[0] != j->draws || j->draws < 1)
+    return refuse(frame, "sweep kernel: draws do not fit the points");
   if (!is(flow, XLA_FFI_DataType_F64, 4) || !is(setting, XLA_FFI_DataType_S32, 1) ||
       setting->dims[0] != j->regimes || flow->dims[1] != j->channels || flow->dims[2] != j->moves || flow->dims[3] != j->nodes ||
       !is(discount, XLA_FFI_DataType_F64, 1) || discount->dims[0] != j->channels ||
@@ -464,8 +551,19 @@ static XLA_FFI_Error *read_play(const XLA_FFI_CallFrame *frame, int cotangents, 
       (!chosen && (!is(choice, XLA_FFI_DataType_F64, 3) || choice->dims[0] != j->regimes ||
                    choice->dims[1] != j->moves || choice->dims[2] != j->nodes)))
     return refuse(frame, "sweep kernel: flows, discounts or choices do not fit the game");
+  const XLA_FFI_Buffer *open = argument(frame, 9);
+  if (!is(open, XLA_FFI_DataType_F64, 3))
+    return refuse(frame, "sweep kernel: what is open does not fit the game");
+  g->open = open->data, g->masked = open->dims[1];
+  for (int64_t k = 0; k < g->stages; k++) {
+    g->mask[k] = ((const int64_t *)masks->data)[k];
+    if (g->mask[k] >= 0 &&
+        (g->mask[k] + g->entries[k + 1] > g->masked || open->dims[0] != flow->dims[0] ||
+         open->dims[2] != j->nodes))
+      return refuse(frame, "sweep kernel: what is open does not fit the game");
+  }
   g->flow = flow->data, g->setting = setting->data, g->settings = flow->dims[0];
-  g->discount = discount->data;
+  g->discount = discount->data, g->draw = draw->data;
   for (int64_t r = 0; r < j->regimes; r++)
     if (g->setting[r] < 0 || g->setting[r] >= g->settings)
       return refuse(frame, "sweep kernel: a row reads flows that are not there");
@@ -511,8 +609,8 @@ static void end(const struct play *g, void *memory) {
   free(memory);
 }
 
-/* More arguments: cotangents of values and joint probabilities (or empty). Results: cotangents of the
- * interpolated values [R, C, A, N], flow, discount and sharpness; the rows. */
+/* More arguments: cotangents of values and joint probabilities (or empty). Results: cotangents of
+ * what lies ahead [R, C, A, N], flow, discount and sharpness; the rows. */
 XLA_FFI_Error *servanda_sweep_backward(XLA_FFI_CallFrame *frame) {
   if (answers_metadata(frame)) return NULL;
   struct play g;
@@ -521,8 +619,8 @@ XLA_FFI_Error *servanda_sweep_backward(XLA_FFI_CallFrame *frame) {
   XLA_FFI_Error *error = read_play(frame, 2, 5, &g, &scheme);
   if (error) return error;
   if (!g.sharpness) return refuse(frame, "sweep kernel: no sharpness");
-  g.d_out = argument(frame, 8)->data;
-  g.d_joint = argument(frame, 9)->dims[0] ? argument(frame, 9)->data : NULL;
+  g.d_out = argument(frame, 10)->data;
+  g.d_joint = argument(frame, 11)->dims[0] ? argument(frame, 11)->data : NULL;
   g.d_ahead = result(frame, 0)->data, g.d_flow = result(frame, 1)->data;
   g.d_discount = result(frame, 2)->data, g.d_sharpness = result(frame, 3)->data;
   void *memory = lend(&g, &row);
@@ -543,7 +641,7 @@ XLA_FFI_Error *servanda_evaluate_backward(XLA_FFI_CallFrame *frame) {
   XLA_FFI_Error *error = read_play(frame, 1, 4, &g, &scheme);
   if (error) return error;
   if (!g.given) return refuse(frame, "sweep kernel: no probabilities given");
-  g.d_out = argument(frame, 8)->data;
+  g.d_out = argument(frame, 10)->data;
   g.d_given = result(frame, 0)->data, g.d_flow = result(frame, 1)->data;
   g.d_discount = result(frame, 2)->data;
   void *memory = lend(&g, &row);
