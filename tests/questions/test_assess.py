@@ -8,7 +8,8 @@ import pytest
 
 import servanda as sv
 from servanda.errors import QuestionError
-from servanda.game.plan import FINER_GRID, HERE, Plan
+from servanda.game.grid import FINER_GRID, HERE
+from servanda.game.plan import Plan
 from servanda.questions.assessment import Assessment
 from servanda.questions.outcomes import Solver
 

@@ -123,14 +123,11 @@ class Plan:
             len(self.levels),
         )
 
-    def aside(self, here: np.ndarray, finer: np.ndarray | None = None) -> Sampled:
-        """A figure in the worlds `aside_at`, with what it is on the finer grid in some of them."""
-        places = np.searchsorted(self.aside_at, self.aside_finer_at)
+    def aside(self, here: np.ndarray) -> Sampled:
+        """A figure in the worlds `aside_at`."""
         return Sampled(
             np.asarray(here, float),
             np.asarray(self.sample.weight)[self.aside_at],
-            finer_at=places if finer is not None else np.zeros(0, int),
-            finer=np.zeros(0) if finer is None else np.asarray(finer, float),
             stratum=strata(self.sample)[self.aside_at],
             dimensions=len(self.levels),
         )

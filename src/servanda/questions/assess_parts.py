@@ -37,16 +37,16 @@ from servanda.scenario.worlds import modal, part_of
 TOGETHER = 8
 """With more packages of terms than this they are solved in fewer worlds."""
 
-HELD = 8
+HELD = 4
 """Worlds in which it is read what holds the deal up."""
 
-ENDS = 4
+ENDS = 3
 """Grids on which the central case is solved at the ends of an assumption's range."""
 
 ENDS_AT = 3 * REPLICATE
 """The first of their lots."""
 
-MOST_TRIED, MOST_EACH = 4, 2
+MOST_TRIED, MOST_EACH = 3, 2
 """Assumptions solved at both ends: from one chair, and from each of several."""
 
 
@@ -70,7 +70,6 @@ class Found:
 
     whole: OverWorlds  # the deal and no deal
     apart: Outcomes  # in the worlds aside: by interest, over time, after a breach
-    apart_finer: Outcomes | None
     beside: Outcomes  # there, or in some: hands tied, terms left out, nothing asked
     beside_finer: Outcomes | None
     swings: tuple[Swing, ...]
@@ -136,7 +135,7 @@ class Job:
         """Solve everything, side by side."""
         plan, values = self.plan, np.asarray(self.plan.sample.values)
         steps = Steps(progress)
-        finer, aside, few = plan.finer_levels, plan.aside_at, plan.aside_finer_at
+        finer, aside = plan.finer_levels, plan.aside_at
         some, fewer = aside[self.pack_places], aside[self.pack_places][self.beside_finer_at]
         held = aside[:HELD]
         parts: dict[str, tuple[Callable[[tuple[int, ...]], Solver], tuple[int, ...], np.ndarray]]
@@ -146,7 +145,6 @@ class Job:
         }
         if finer is not None:
             parts |= {"beside-finer": (self.beside, finer, fewer)}
-            parts |= {"apart-finer": (self.apart, finer, few)}
         steps.expect("worlds", 1 + len(values) + len(plan.again_at))
         steps.expect("finer", len(plan.finer_at))
         steps.expect("holding", len(held))
@@ -191,7 +189,6 @@ class Job:
         return Found(
             whole,
             out["apart"],
-            out.get("apart-finer"),
             out["beside"],
             out.get("beside-finer"),
             swings,

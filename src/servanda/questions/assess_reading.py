@@ -28,7 +28,7 @@ from servanda.questions.assessment import (
     Timing,
 )
 from servanda.questions.exchange import called, net_exchange
-from servanda.questions.headlines import Figure, chance
+from servanda.questions.headlines import Figure, chance, worth_of
 from servanda.questions.outcomes import PATHS, Outcomes
 from servanda.questions.riders import changed_terms, packages, riders
 from servanda.questions.spread import BAND
@@ -53,11 +53,14 @@ class Reading:
         """A figure of the deal in every world, and on the other grids."""
         return self.found.whole.figure(figure)
 
-    def apart(self, figure: Figure) -> Sampled:
-        """The same of what is solved in a part of the worlds."""
-        found = self.found
-        more = None if found.apart_finer is None else figure(found.apart_finer)
-        return self.job.plan.aside(figure(found.apart), more)
+    def apart(self, figure: Figure, party: str) -> Estimate:
+        """The mean of a party's figure that is solved in a part of the worlds, on the usual grid.
+
+        Its grid may lean by as much as that of the party's whole worth, which is in its error.
+        """
+        found = self.job.plan.aside(figure(self.found.apart)).mean()
+        worth = self.over(worth_of(self.job.proposal.name, party)).mean()
+        return replace(found, error=float(np.hypot(found.error, worth.lean)))
 
     def beside(self, figure: Figure) -> Sampled:
         """The same of what the deal is compared with."""
@@ -227,9 +230,9 @@ class Reading:
         names = list(map(str, self.found.apart.interest.interest.values))
         found = {}
         for k, name in enumerate(names):
-            size = self.job.stakes[self.parties.index(name.split(".", 1)[0])]
-            each = self.apart(f.interest_of(k))
-            found[name] = none_if_rounding(each.mean(), size)
+            party = name.split(".", 1)[0]
+            size = self.job.stakes[self.parties.index(party)]
+            found[name] = none_if_rounding(self.apart(f.interest_of(k), party), size)
         return found
 
     def _flow(self) -> xr.DataArray:
@@ -250,7 +253,7 @@ class Reading:
         for i, party in enumerate(self.parties):
             size = self.job.stakes[i]
             each = (f.flow_of(i, slice(year)), f.flow_of(i, slice(year, None)), f.exposed_of(i))
-            means = (none_if_rounding(self.apart(x).mean(), size) for x in each)
+            means = (none_if_rounding(self.apart(x, party), size) for x in each)
             found.append(Timing(party, *means))
         return tuple(found)
 
