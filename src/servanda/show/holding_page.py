@@ -51,7 +51,7 @@ def block(h: Holding, start: int = 0, until: int | None = None) -> list[Block]:
         cells = [_cell(mean[t], ends[t], len(h.weight)) for t in at]
         rows.append((name_of(x, h), *cells, percent(x.paid_by(last))))
     found.append(Columns(heads, tuple(rows)))
-    found += [Paragraph(_said(x, h), hang=2) for x in h.held]
+    found += [Paragraph(_said(x, h, last), hang=2) for x in h.held]
     words = "Positive: keeping pays. Means over worlds, in each over paths on which the deal is "
     words += "in force there, however unlikely; 8 in 10 worlds in brackets. The last column is the "
     words += (
@@ -76,7 +76,7 @@ def name_of(x: Held, h: Holding) -> str:
     return clean(x.label) + (f" ({clean(x.promises[0], 40)})" if several else "")
 
 
-def _said(x: Held, h: Holding) -> str:
+def _said(x: Held, h: Holding, last: int) -> str:
     """When breaking first pays, and what makes the slack at first and at last."""
     middle = x.middle()
     name = name_of(x, h)
@@ -87,8 +87,8 @@ def _said(x: Held, h: Holding) -> str:
         words += "pays from the start. "
     else:
         words += f"first pays in {h.period} {middle:.0f}. "
-    parts, known = x.mean_parts(), np.flatnonzero(np.isfinite(x.mean()))
-    for t in dict.fromkeys((int(known[0]), int(known[-1]))):
+    parts, known = x.mean_parts(), np.flatnonzero(np.isfinite(x.mean()[: last + 1]))
+    for t in dict.fromkeys((int(known[0]), int(known[-1]))) if len(known) else ():
         row = parts[t]
         order = [int(k) for k in np.argsort(-np.abs(row), kind="stable")[:3] if row[k] != 0]
         named = [
